@@ -1,0 +1,312 @@
+"""The tables: SQL is the truth, everything else is rebuilt from it.
+
+Times are seconds of the file (double) beside the integer PTS; the time base stands on `video`. Boxes are
+0..1 of the displayed frame. Every row that a model made names its run. Dates are UTC, ISO 8601 text with a
+`Z`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar = {str: Text, dict[str, Any]: JSON, list[Any]: JSON, bytes: LargeBinary}
+
+
+class Library(Base):
+    """A named set of files: a camera, a site, a case."""
+
+    __tablename__ = "library"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[str]
+
+
+class Video(Base):
+    """One content, however many files hold it. A moved or renamed file keeps its history."""
+
+    __tablename__ = "video"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    content_hash: Mapped[str] = mapped_column(unique=True)
+    size_bytes: Mapped[int]
+    container: Mapped[str]
+    codec: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    rotation: Mapped[int]
+    time_base_num: Mapped[int]
+    time_base_den: Mapped[int]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    num_frames: Mapped[int]
+    has_audio: Mapped[bool]
+    recorded_at: Mapped[str | None]
+    created_at: Mapped[str]
+
+
+class File(Base):
+    """One path. `video_id` is null for what could not be used; `reason` then says why.
+
+    `path` is absolute; bytes that are not UTF-8 are kept as surrogate escapes written `\\udcXX` (see
+    `storage.paths`).
+    """
+
+    __tablename__ = "file"
+    __table_args__ = (UniqueConstraint("library_id", "path"), Index(None, "video_id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library_id: Mapped[int] = mapped_column(ForeignKey("library.id"))
+    video_id: Mapped[int | None] = mapped_column(ForeignKey("video.id"))
+    path: Mapped[str]
+    size_bytes: Mapped[int]
+    mtime_ns: Mapped[int]
+    reason: Mapped[str | None]
+    seen_at: Mapped[str]
+    missing_since: Mapped[str | None]
+
+
+class Run(Base):
+    """One way of answering: engine, model, prompts, sampling, versions. `fingerprint` is their hash."""
+
+    __tablename__ = "run"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    engine: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    created_at: Mapped[str]
+
+
+class Question(Base):
+    """A question by its text and task. The standing description is the one with an empty text."""
+
+    __tablename__ = "question"
+    __table_args__ = (UniqueConstraint("task", "text"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task: Mapped[str]
+    text: Mapped[str]
+
+
+class Job(Base):
+    """(video, question set, fingerprint): what is scheduled and retried. A new question is a new job.
+
+    `question_set` is the hash of the job's questions (`storage.jobs.question_set_hash`).
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("video_id", "question_set", "run_id"),
+        CheckConstraint("state IN ('pending', 'done', 'quarantined')", name="state"),
+        Index(None, "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
+    question_set: Mapped[str]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    created_at: Mapped[str]
+    finished_at: Mapped[str | None]
+
+
+class JobQuestion(Base):
+    """The questions of a job, in the order in which they are asked."""
+
+    __tablename__ = "job_question"
+    __table_args__ = (UniqueConstraint("job_id", "position"),)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"), primary_key=True)
+    position: Mapped[int]
+
+
+class Attempt(Base):
+    """One try at a job: how it ended, why, and what it cost."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (Index(None, "job_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    outcome: Mapped[str]
+    reason: Mapped[str | None]
+    started_at: Mapped[str]
+    cost_s: Mapped[float]
+
+
+class Segment(Base):
+    """One window of a job: what is committed, whole or not at all."""
+
+    __tablename__ = "segment"
+    __table_args__ = (
+        UniqueConstraint("job_id", "position"),
+        CheckConstraint("state IN ('pending', 'done')", name="state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    position: Mapped[int]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    state: Mapped[str]
+    committed_at: Mapped[str | None]
+
+
+class Coverage(Base):
+    """What was looked at and what was not. `kind`: sampled, still (key frames alone), damaged, skipped."""
+
+    __tablename__ = "coverage"
+    __table_args__ = (
+        CheckConstraint("kind IN ('sampled', 'still', 'damaged', 'skipped')", name="kind"),
+        Index(None, "segment_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id"))
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    kind: Mapped[str]
+    num_frames: Mapped[int]
+    reason: Mapped[str | None]
+
+
+class Answer(Base):
+    """What the run said to one question on one segment, as it said it (`raw`) and as parsed."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("segment_id", "question_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id"))
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    raw: Mapped[str]
+    text: Mapped[str]
+    abstained: Mapped[bool]
+    reason: Mapped[str | None]
+    mean_logprob: Mapped[float | None]
+    problems: Mapped[list[Any]]
+
+
+class Moment(Base):
+    """What search returns; its id is the FAISS id. `source`: statement (of a description), answer,
+    screen_text.
+    """
+
+    __tablename__ = "moment"
+    __table_args__ = (
+        CheckConstraint("source IN ('statement', 'answer', 'screen_text')", name="source"),
+        Index(None, "video_id", "start_s"),
+        Index(None, "answer_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    start_pts: Mapped[int]
+    end_pts: Mapped[int]
+    text: Mapped[str]
+    source: Mapped[str]
+
+
+class Claim(Base):
+    """`subject` at `time_s` in its boxes. `moment_id` is null for a claim that belongs to no moment."""
+
+    __tablename__ = "claim"
+    __table_args__ = (
+        UniqueConstraint("answer_id", "position"),
+        Index(None, "moment_id"),
+        Index(None, "subject"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"))
+    moment_id: Mapped[int | None] = mapped_column(ForeignKey("moment.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    position: Mapped[int]
+    subject: Mapped[str]
+    time_s: Mapped[float]
+    pts: Mapped[int]
+    confidence: Mapped[float | None]
+
+
+class BoxRow(Base):
+    """One box of a claim."""
+
+    __tablename__ = "box"
+    __table_args__ = (UniqueConstraint("claim_id", "position"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    claim_id: Mapped[int] = mapped_column(ForeignKey("claim.id"))
+    position: Mapped[int]
+    x1: Mapped[float]
+    y1: Mapped[float]
+    x2: Mapped[float]
+    y2: Mapped[float]
+
+
+class TrackRow(Base):
+    """One thing followed through a segment; `points` is a list of [time_s, pts, x1, y1, x2, y2,
+    confidence].
+    """
+
+    __tablename__ = "track"
+    __table_args__ = (Index(None, "segment_id"), Index(None, "label"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    label: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    points: Mapped[list[Any]]
+
+
+class ScreenTextRow(Base):
+    """Text read off the picture."""
+
+    __tablename__ = "screen_text"
+    __table_args__ = (Index(None, "segment_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    text: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    time_s: Mapped[float]
+    pts: Mapped[int]
+    x1: Mapped[float]
+    y1: Mapped[float]
+    x2: Mapped[float]
+    y2: Mapped[float]
+    confidence: Mapped[float]
+
+
+class Embedding(Base):
+    """The vector of a moment's text: little-endian float16, unit length. The vector index is a cache of
+    this table.
+    """
+
+    __tablename__ = "embedding"
+    moment_id: Mapped[int] = mapped_column(ForeignKey("moment.id"), primary_key=True)
+    embedder: Mapped[str]
+    vector: Mapped[bytes]
+
+
+class VectorGeneration(Base):
+    """One vector index on disk: derived, numbered, checksummed. The newest good one is used."""
+
+    __tablename__ = "vector_generation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_name: Mapped[str] = mapped_column(unique=True)
+    checksum: Mapped[str]
+    embedder: Mapped[str]
+    dimension: Mapped[int]
+    num_vectors: Mapped[int]
+    last_moment_id: Mapped[int]
+    created_at: Mapped[str]
