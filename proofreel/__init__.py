@@ -1,0 +1,1 @@
+"""The front door: settings and the one command. Nothing else imports this package."""

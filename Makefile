@@ -1,0 +1,37 @@
+# Everything a fresh machine needs comes from here and from pyproject.toml.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install test test-slow demo lint docs wheel clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -m "not slow and not gpu"
+
+test-slow: install
+	$(BIN)/pytest -m "slow and not gpu"
+
+demo: install
+	scripts/demo.sh $(BIN)
+
+docs: install
+	$(BIN)/python scripts/cli_reference.py > docs/cli.md
+
+wheel: install
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

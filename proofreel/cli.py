@@ -1,0 +1,75 @@
+"""The one command: the rooms' sub-commands joined, with settings as their defaults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import indexer.commands
+import search.commands
+import storage.commands
+import typer
+
+from grounding.errors import ProofreelError
+from proofreel import doctor
+
+app = typer.Typer(
+    help="Ask your video archive anything overnight, and get every answer with the frame that proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+indexer.commands.register(app)
+search.commands.register(app)
+storage.commands.register(app)
+doctor.register(app)
+
+SETTINGS_FILE = "proofreel.toml"
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 interrupted."""
+    command = typer.main.get_command(app)
+    _bind_settings(command)
+    try:
+        command(prog_name="proofreel")
+    except ValueError as error:
+        _fail(error, code=2)
+    except ProofreelError as error:
+        _fail(error, code=1)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(error: Exception, *, code: int) -> None:
+    print(f"proofreel: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _bind_settings(command: Any, *, name: str = "") -> None:
+    """Make every command's `--config` fill in the defaults of its other flags, before they are read."""
+    for child_name, child in getattr(command, "commands", {}).items():
+        _bind_settings(child, name=name or child_name)
+    for option in command.params:
+        if option.name == "config":
+            option.is_eager = True
+            option.callback = lambda context, _option, value: _use_settings(context, name, value)
+
+
+def _use_settings(context: Any, command: str, config: Path | None) -> Path | None:
+    path = config if config is not None else _find_upwards(SETTINGS_FILE)
+    if path is None and not any(variable.startswith("PROOFREEL_") for variable in os.environ):
+        return None  # the usual case skips importing the settings library (0.4 s)
+    from proofreel.settings import load
+
+    context.default_map = load(path).defaults_for(command)
+    return config
+
+
+def _find_upwards(name: str) -> Path | None:
+    here = Path.cwd()
+    return next((d / name for d in (here, *here.parents) if (d / name).is_file()), None)

@@ -1,0 +1,124 @@
+"""Settings: `proofreel.toml` (found upwards from here, or named), then `PROOFREEL_*`, then flags.
+
+The file mirrors the command line: `home` at the top, then one table a command with the names of its flags.
+
+    home = "/srv/proofreel"
+    [index]
+    library = "docks"
+    question = ["is anyone on the loading bay?"]
+
+The same in the environment: `PROOFREEL_HOME=/srv/proofreel`, `PROOFREEL_INDEX__LIBRARY=docks`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "PROOFREEL_"
+FILE_NAME = "proofreel.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IndexTable(_Table):
+    """Defaults of `proofreel index`."""
+
+    library: str | None = None
+    question: list[str] | None = None
+    engine: str | None = None
+    until: str | None = None
+
+
+class AskTable(_Table):
+    """Defaults of `proofreel ask`."""
+
+    engine: str | None = None
+
+
+class SearchTable(_Table):
+    """Defaults of `proofreel search`."""
+
+    library: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    min_score: float | None = Field(default=None, ge=0.0, le=1.0)
+
+
+class Settings(BaseSettings):
+    """Everything that a file or the environment may set. An unknown name is an error, never ignored."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=None
+    )
+    toml_path: ClassVar[Path | None] = None
+
+    home: Path | None = None
+    index: IndexTable = IndexTable()
+    ask: AskTable = AskTable()
+    search: SearchTable = SearchTable()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Earlier wins: the environment over the file. `toml_file` is given to the subclass made by `load`.
+        return env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def defaults_for(self, command: str) -> dict[str, Any]:
+        """Default values of one command's flags, by parameter name; only those that were set."""
+        table = getattr(self, command, None)
+        values = table.model_dump(exclude_none=True) if isinstance(table, _Table) else {}
+        return {"home": self.home, **values} if self.home is not None else values
+
+
+def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file at `path` (None: no file) and the environment.
+
+    Raises ValueError, naming the file or variable, the bad value and what is allowed.
+    """
+    _reject_unknown_variables(os.environ if environment is None else environment)
+    if path is not None and not path.is_file():
+        raise ValueError(f"{path}: no such settings file; name an existing one with --config")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromFile()
+    except ValidationError as error:
+        where = f"{path} or the environment" if path else "the environment"
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: setting {name!r}: {first['msg']} (got {first['input']!r})") from None
+    except ValueError as error:  # not TOML
+        raise ValueError(f"{path}: not a TOML file: {error}") from None
+
+
+def _reject_unknown_variables(environment: Mapping[str, str]) -> None:
+    tables = {name: f.annotation for name, f in Settings.model_fields.items()}
+    allowed = set()
+    for name, kind in tables.items():
+        if isinstance(kind, type) and issubclass(kind, _Table):
+            allowed |= {f"{PREFIX}{name}__{key}".upper() for key in kind.model_fields}
+        else:
+            allowed.add(f"{PREFIX}{name}".upper())
+    for variable in environment:
+        if variable.upper().startswith(PREFIX) and variable.upper() not in allowed:
+            raise ValueError(f"{variable}: no such setting; allowed are {', '.join(sorted(allowed))}")
