@@ -82,12 +82,13 @@ ProblemKind = Literal[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Something in a text that is not in the grammar. `offset` is its character position, `excerpt` at most
-    80 characters.
+    80 characters. `count` is how many such things it stands for: above one for "too_many" alone.
     """
 
     kind: ProblemKind
     offset: int
     excerpt: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
