@@ -3,13 +3,28 @@
 Times are seconds of the file (double) beside the integer PTS; the time base stands on `video`. Boxes are
 0..1 of the displayed frame. Every row that a model made names its run. Dates are UTC, ISO 8601 text with a
 `Z`.
+
+Integers are 64 bits wide everywhere (sizes, mtimes and PTS outgrow 32); SQLite's own integer already is, and
+only by that name does it number rows by itself.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -23,7 +38,14 @@ NAMING = {
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar = {str: Text, dict[str, Any]: JSON, list[Any]: JSON, bytes: LargeBinary}
+    type_annotation_map: ClassVar = {
+        int: BigInteger().with_variant(Integer(), "sqlite"),
+        float: Double,
+        str: Text,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        bytes: LargeBinary,
+    }
 
 
 class Library(Base):
@@ -195,8 +217,8 @@ class Answer(Base):
 
 
 class Moment(Base):
-    """What search returns; its id is the FAISS id. `source`: statement (of a description), answer,
-    screen_text.
+    """What search returns; its id is the FAISS id, so an id is never given twice (AUTOINCREMENT). `source`:
+    statement (of a description), answer, screen_text.
     """
 
     __tablename__ = "moment"
@@ -204,6 +226,7 @@ class Moment(Base):
         CheckConstraint("source IN ('statement', 'answer', 'screen_text')", name="source"),
         Index(None, "video_id", "start_s"),
         Index(None, "answer_id"),
+        {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))

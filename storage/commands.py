@@ -1,0 +1,188 @@
+"""`proofreel db ...` and `proofreel vectors ...`: care for the home folder by hand.
+
+What needs SQLAlchemy or FAISS is imported inside the commands: every other command loads this module too.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grounding.errors import StorageError, printable
+
+if TYPE_CHECKING:
+    from storage.generations import Generation, Verdict
+
+Home = Annotated[Path, typer.Option(help="The home folder.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+HOME = Path(".proofreel")
+
+db_app = typer.Typer(help="Upgrade, copy, put back and check the database.", no_args_is_help=True)
+vectors_app = typer.Typer(help="Rebuild and verify the vector index.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `db` and `vectors` to the command."""
+    app.add_typer(db_app, name="db")
+    app.add_typer(vectors_app, name="vectors")
+
+
+@db_app.command("upgrade")
+def upgrade(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+    """Bring an older database to this program's schema, after a backup."""
+    from storage.database import FILE_NAME
+    from storage.lock import HomeLock
+    from storage.upgrading import create_or_upgrade
+    from storage.versions import CURRENT, no_index
+
+    path = home / FILE_NAME
+    if not path.exists():
+        raise StorageError(no_index(home))
+    with HomeLock(home):
+        kept = create_or_upgrade(path)
+    line = f"the schema is {CURRENT}" + ("" if kept is None else f"; the backup is {printable(kept)}")
+    _say(as_json, line, _db("upgrade", home, backup=_text(kept)))
+
+
+@db_app.command("backup")
+def backup(
+    out: Annotated[Path | None, typer.Argument(help="The new file; by default one in HOME/backups.")] = None,
+    home: Home = HOME,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database while it is in use; the vector index is not in the copy, it can be rebuilt."""
+    from storage.backup import backup as copy
+    from storage.database import Database
+    from storage.failures import told
+
+    with Database.open(home) as db:
+        if out is None:
+            out = db.home / "backups" / f"proofreel-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
+        with told(out.parent):
+            out.parent.mkdir(parents=True, exist_ok=True)
+        copy(db, out)
+    _say(as_json, f"the backup is {printable(out)}", _db("backup", home, backup=_text(out)))
+
+
+@db_app.command("restore")
+def restore(
+    copy: Annotated[Path, typer.Argument(help="A file that `proofreel db backup` made.")],
+    home: Home = HOME,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of the database; what it replaces is kept in HOME/backups."""
+    from storage.backup import restore as put_back
+
+    kept = put_back(home, copy)
+    line = f"{printable(copy)} is back" + ("" if kept is None else f"; what it replaced is {printable(kept)}")
+    _say(as_json, line, _db("restore", home, backup=_text(copy), replaced=_text(kept)))
+
+
+@db_app.command("check")
+def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+    """Read everything and name what is wrong. Exit code 1 when something is."""
+    from storage.checking import check as find
+    from storage.database import Database
+
+    with Database.open(home) as db:
+        findings = find(db)
+    lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in findings]
+    listed = [{"what": f.what, "count": f.count, "examples": list(f.examples)} for f in findings]
+    _say(as_json, "\n".join(lines) or "nothing is wrong", _db("check", home, findings=listed))
+    if findings:
+        raise typer.Exit(1)
+
+
+@vectors_app.command("rebuild")
+def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+    """Build the vector index again from the database."""
+    from storage.database import Database
+    from storage.embeddings import latest_embedder
+    from storage.generations import build_generation
+    from storage.lock import HomeLock
+
+    with Database.open(home) as db, HomeLock(db.home):
+        with db.reading() as session:
+            embedder = latest_embedder(session)
+        built = None if embedder is None else build_generation(db, db.home, embedder=embedder)
+    if built is None:
+        _say(as_json, "there is no vector to index yet", _vectors("rebuild", home, []))
+        return
+    line = f"generation {built.id} holds {built.num_vectors} vectors"
+    _say(as_json, line, _vectors("rebuild", home, [_generation(built)]))
+
+
+@vectors_app.command("verify")
+def verify(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+    """Check the files of the vector index against the database. Exit code 1 when one can't be used."""
+    from storage.database import Database
+    from storage.generations import verify as look
+
+    with Database.open(home) as db:
+        verdicts = look(db, db.home)
+    lines = [_line(verdict) for verdict in verdicts] or ["there is no vector index yet"]
+    _say(as_json, "\n".join(lines), _vectors("verify", home, [_verdict(v) for v in verdicts]))
+    if any(verdict.state != "good" for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _say(as_json: bool, line: str, document: dict[str, Any]) -> None:
+    print(json.dumps(document) if as_json else line)
+
+
+def _db(action: str, home: Path, **found: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": []}
+    return {"schema": "proofreel.db/1", "action": action, "home": printable(home), **nothing, **found}
+
+
+def _vectors(action: str, home: Path, generations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "schema": "proofreel.vectors/1",
+        "action": action,
+        "home": printable(home),
+        "generations": generations,
+    }
+
+
+def _generation(generation: Generation) -> dict[str, Any]:
+    return {
+        "id": generation.id,
+        "file": printable(generation.path),
+        "embedder": generation.embedder,
+        "vectors": generation.num_vectors,
+        "state": "good",
+        "reason": None,
+        "newer": 0,
+        "deleted": 0,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        **_generation(verdict.generation),
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "newer": verdict.num_newer,
+        "deleted": verdict.num_deleted,
+    }
+
+
+def _line(verdict: Verdict) -> str:
+    found = verdict.generation
+    if verdict.reason is not None:
+        return f"generation {found.id}: {verdict.reason}; run `proofreel vectors rebuild`"
+    return (
+        f"generation {found.id}: good, {found.num_vectors} vectors, {verdict.num_newer} newer, "
+        f"{verdict.num_deleted} deleted"
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else printable(path)

@@ -1,0 +1,1 @@
+"""The steps from one schema to the next, run in-process by `storage.upgrading` (no Alembic command line)."""

@@ -1,0 +1,1 @@
+"""One module a schema, named by its number in `storage.versions.REVISIONS`. A released one never changes."""

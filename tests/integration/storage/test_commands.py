@@ -1,0 +1,101 @@
+"""`db` and `vectors` as typed: what they print fits their schemas, and they fail with the right code."""
+
+import json
+import sqlite3
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from grounding.errors import StorageError
+from storage import Database, HomeLock, commit_segment
+from storage.commands import register
+from tests.rows import add_job, segment_rows
+
+APP = typer.Typer()
+register(APP)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    with Database.open(tmp_path / "home", create=True) as db, db.writing() as session:
+        job = add_job(session)
+        commit_segment(session, job.segments[0].id, segment_rows(job.questions[0].id))
+    return tmp_path / "home"
+
+
+def run(*arguments: str | Path, home: Path) -> Result:
+    return CliRunner().invoke(APP, [*map(str, arguments), "--home", str(home)])
+
+
+def document(*arguments: str | Path, home: Path, code: int = 0) -> dict[str, Any]:
+    """What the command prints with --json, held against the published schema."""
+    done = run(*arguments, "--json", home=home)
+    assert done.exit_code == code, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    schema = json.loads((files("storage") / f"schemas/{arguments[0]}-1.schema.json").read_text())
+    jsonschema.validate(found, schema)
+    assert found["schema"] == f"proofreel.{arguments[0]}/1" and found["action"] == arguments[1]
+    return found
+
+
+def test_a_sound_home_is_checked_upgraded_and_copied(home: Path, tmp_path: Path) -> None:
+    assert document("db", "check", home=home)["findings"] == []
+    assert document("db", "upgrade", home=home)["backup"] is None
+    copy = tmp_path / "copy.db"
+    assert document("db", "backup", copy, home=home)["backup"] == str(copy)
+    assert Path(document("db", "backup", home=home)["backup"]).parent == home / "backups"
+    restored = document("db", "restore", copy, home=home)
+    assert (restored["backup"], Path(restored["replaced"]).is_file()) == (str(copy), True)
+
+
+def test_check_names_what_is_wrong_and_fails(home: Path) -> None:
+    with closing(sqlite3.connect(home / "proofreel.db")) as connection, connection:
+        connection.execute("DELETE FROM box")
+    findings = document("db", "check", home=home, code=1)["findings"]
+    assert findings == [{"what": "claims without a box", "count": 2, "examples": ["1", "2"]}]
+    assert "claims without a box: 2 (1, 2)" in run("db", "check", home=home).stdout
+
+
+def test_vectors_are_rebuilt_and_verified(home: Path) -> None:
+    assert document("vectors", "verify", home=home)["generations"] == []
+    (built,) = document("vectors", "rebuild", home=home)["generations"]
+    assert (built["state"], built["vectors"]) == ("good", 2)
+    Path(built["file"]).write_bytes(b"junk")
+    (bad,) = document("vectors", "verify", home=home, code=1)["generations"]
+    assert bad["state"] == "damaged" and "checksum" in bad["reason"]
+    Path(built["file"]).unlink()
+    assert (
+        "generation 1: the file is missing; run `proofreel vectors rebuild`"
+        in run("vectors", "verify", home=home).stdout
+    )
+    document("vectors", "rebuild", home=home)
+    states = [g["state"] for g in document("vectors", "verify", home=home, code=1)["generations"]]
+    assert states == ["good", "missing"]
+    document("vectors", "rebuild", home=home)
+    assert run("vectors", "verify", home=home).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("db", "upgrade"), ("vectors", "rebuild"), ("db", "restore", "copy.db")])
+def test_what_writes_waits_for_no_indexer(
+    home: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("db", "backup", "copy.db", home=home)
+    with HomeLock(home):
+        done = run(*command, home=home)
+    assert isinstance(done.exception, StorageError) and "another proofreel" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "command", ["db upgrade", "db backup", "db check", "vectors rebuild", "vectors verify"]
+)
+def test_a_home_without_an_index_stays_untouched(command: str, tmp_path: Path) -> None:
+    done = run(*command.split(), home=tmp_path / "none")
+    assert isinstance(done.exception, StorageError) and "no index in" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,121 @@
+"""Every second of a video counts once, and what was not looked at is named."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from grounding.evidence import Span
+from storage import (
+    AnswerRow,
+    CoverageRow,
+    Database,
+    LibraryTotals,
+    SegmentRows,
+    commit_segment,
+    ensure_run,
+    library_totals,
+    plan_job,
+    quarantine_job,
+)
+from storage.rows import CoverageKind
+from tests.rows import DESCRIBE, add_job, add_video
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with Database.open(tmp_path, create=True) as db, db.writing() as session:
+        yield session
+
+
+def cover(
+    session: Session, segment_id: int, question_id: int, parts: Sequence[tuple[float, float, CoverageKind]]
+) -> None:
+    coverage = [CoverageRow(span=Span(a, b), kind=kind, num_frames=1) for a, b, kind in parts]
+    answers = [AnswerRow(question_id=question_id, raw="", text="")]
+    assert commit_segment(session, segment_id, SegmentRows(answers=answers, coverage=coverage))
+
+
+def totals(**seconds: float) -> LibraryTotals:
+    nothing = {"looked_at_s": 0.0, "pending_s": 0.0, "damaged_s": 0.0, "skipped_s": 0.0, "quarantined_s": 0.0}
+    return LibraryTotals(videos=int(seconds.pop("videos", 1)), **{**nothing, **seconds})
+
+
+def test_an_empty_home_has_looked_at_nothing(session: Session) -> None:
+    assert library_totals(session) == totals(videos=0)
+
+
+def test_each_kind_of_second_is_counted_apart(session: Session) -> None:
+    job = add_job(session, num_segments=3)
+    question = job.questions[0].id
+    cover(session, job.segments[0].id, question, [(0, 15, "sampled"), (15, 20, "damaged")])
+    cover(session, job.segments[1].id, question, [(20, 30, "still"), (30, 40, "skipped")])
+    expected = totals(looked_at_s=25.0, damaged_s=5.0, skipped_s=10.0, pending_s=20.0)
+    assert library_totals(session) == expected
+
+
+def test_overlaps_and_damage_within_a_sampled_stretch_count_once(session: Session) -> None:
+    job = add_job(session, num_segments=2)
+    question = job.questions[0].id
+    cover(session, job.segments[0].id, question, [(0, 20, "sampled"), (5, 8, "damaged")])
+    cover(session, job.segments[1].id, question, [(18, 38, "sampled"), (19, 19.5, "still")])
+    assert library_totals(session) == totals(looked_at_s=35.0, damaged_s=3.0)
+
+
+def test_a_second_question_looks_at_the_same_seconds(session: Session) -> None:
+    job = add_job(session, num_segments=1)
+    cover(session, job.segments[0].id, job.questions[0].id, [(0, 20, "sampled")])
+    new = plan_job(
+        session,
+        video_id=job.video_id,
+        run_id=job.run_id,
+        questions=[("free_form", "why?")],
+        windows=[Span(0, 20)],
+    )
+    assert new is not None
+    assert library_totals(session) == totals(looked_at_s=20.0, pending_s=20.0)
+    cover(session, new.segments[0].id, new.questions[0].id, [(0, 20, "sampled")])
+    assert library_totals(session) == totals(looked_at_s=20.0)
+
+
+def test_videos_are_not_mixed_up(session: Session) -> None:
+    for content, kind in (("a", "sampled"), ("b", "sampled"), ("c", "still")):
+        job = add_job(session, content, num_segments=1, library="one" if content == "a" else "two")
+        cover(session, job.segments[0].id, job.questions[0].id, [(0, 10, kind)])  # type: ignore[list-item]
+    assert library_totals(session) == totals(videos=3, looked_at_s=30.0)
+    assert library_totals(session, "one") == totals(videos=1, looked_at_s=10.0)
+    assert library_totals(session, "two") == totals(videos=2, looked_at_s=20.0)
+    with pytest.raises(ValueError, match="no library 'three'; there is: one, two"):
+        library_totals(session, "three")
+
+
+def test_a_job_that_was_given_up_is_not_pending(session: Session) -> None:
+    job = add_job(session, num_segments=2)
+    cover(session, job.segments[0].id, job.questions[0].id, [(0, 20, "sampled")])
+    quarantine_job(session, job.id, reason="it died twice")
+    assert library_totals(session) == totals(looked_at_s=20.0, quarantined_s=20.0)
+
+
+def test_what_a_newer_model_has_taken_over_is_not_pending(session: Session) -> None:
+    add_job(session, num_segments=2, fingerprint="old")
+    job = add_job(session, num_segments=2, fingerprint="new")
+    assert library_totals(session) == totals(pending_s=40.0)
+    for segment in job.segments:
+        cover(
+            session,
+            segment.id,
+            job.questions[0].id,
+            [(segment.window.start_s, segment.window.end_s, "sampled")],
+        )
+    assert library_totals(session) == totals(looked_at_s=40.0)
+
+
+def test_negative_times_and_late_starts_count_as_they_are(session: Session) -> None:
+    run_id = ensure_run(session, fingerprint="f", engine="spotter", config={})
+    for content, window in (("a", Span(-2.0, 3.0)), ("b", Span(3601.0, 3605.0))):
+        video_id = add_video(session, content)
+        job = plan_job(session, video_id=video_id, run_id=run_id, questions=[DESCRIBE], windows=[window])
+        assert job is not None
+        cover(session, job.segments[0].id, job.questions[0].id, [(window.start_s, window.end_s, "sampled")])
+    assert library_totals(session).looked_at_s == pytest.approx(9.0)
