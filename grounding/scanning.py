@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from grounding.limits import Ledger
 
 _TAG = re.compile(r"<(/?)(think|answer|obj|box|t)>")
-_CUT_TAG = re.compile(r"</?[a-z]{1,6}\Z")
+_CUT_TAG = re.compile(r"</?[a-z]{1,6}\Z|</\Z")
 _WHOLE_TAGS = tuple(
     f"<{slash}{name}>" for slash in ("", "/") for name in ("think", "answer", "obj", "box", "t")
 )

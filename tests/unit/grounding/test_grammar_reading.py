@@ -182,6 +182,25 @@ def test_a_cut_off_completion_keeps_what_was_whole(end: str) -> None:
     assert texts(answer)[0].startswith("dog near a")
 
 
+@pytest.mark.parametrize("end", ["</", "<b", "</answer"])
+def test_a_tag_that_the_end_cuts_through_is_a_problem_of_its_own(end: str) -> None:
+    answer = read(f"<answer>Yes</answer> {end}")
+    assert [(p.kind, p.excerpt) for p in answer.problems] == [("cut_off", end)]
+
+
+def test_thinking_after_the_answer_is_stray() -> None:
+    assert kinds(read("<answer>Yes</answer><think>x</think>")) == ["stray_tag", "stray_tag"]
+    assert kinds(read("x</think><answer>Yes</answer>")) == ["stray_tag"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["therefrom <t>1</t>s to <t>2</t>s", "<t>1</t>s to <t>2</t>s", "From <t>1</t>s till <t>2</t>s"],
+)
+def test_two_times_in_other_words_are_no_span(text: str) -> None:
+    assert (reply(text).spans, kinds(reply(text))) == ((), ["stray_tag", "stray_tag"])
+
+
 def test_a_cut_off_box_leaves_no_numbers_in_the_statement() -> None:
     assert texts(read(f"<think>{DOG} near a <obj>cat</obj><box>[1, 2.5")) == ["dog near a cat"]
 
@@ -219,6 +238,10 @@ def test_a_letter_is_an_option(letter: str) -> None:
     for form in (letter, f" {letter}\n", f"({letter})", f"{letter}.", f"{letter}. a dog", f"{letter}) a dog"):
         assert reply(form).letter == letter
     assert reply(f"From <t>1</t>s to <t>2</t>s\nCorrect Option: {letter}").letter == letter
+
+
+def test_the_last_of_several_options_counts() -> None:
+    assert reply("Correct Option: A\nNo.\nCorrect Option: (B)").letter == "B"
 
 
 @pytest.mark.parametrize("text", ["K", "A dog", "a", "Any", "AB", "2", "Yes", "It is A", "Correct Option: K"])
@@ -267,6 +290,7 @@ def test_other_answers_are_no_abstention(text: str) -> None:
         (f"One{DOG}", ["One dog"]),
         (f"The {DOG}'s ball", ["The dog's ball"]),
         (f"{DOG}, From <t>1</t>s to <t>2</t>s.", ["dog."]),
+        (f"A {DOG}: From <t>1</t>s to <t>2</t>s", ["A dog"]),
         (f"{DOG} runs (From <t>1</t>s to <t>2</t>s) away", ["dog runs away"]),
         (f"{DOG} (From <t>1</t>s to <t>2</t>s). It sits", ["dog."]),
         (f"from <t>1</t>s  to  <t>2</t>s - {DOG}", ["dog"]),

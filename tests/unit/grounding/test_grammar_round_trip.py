@@ -127,10 +127,11 @@ def test_the_written_form_is_that_of_the_grammar() -> None:
     )
 
 
-def test_a_time_half_a_millisecond_past_the_end_still_belongs_to_the_segment() -> None:
+def test_a_time_half_a_millisecond_past_either_end_still_belongs_to_the_segment() -> None:
     segment = Span(0.0, 2.0004)
     text = grammar.format_time(2.0004, segment=segment)
     assert text == "<t>2.0</t>s"
+    assert grammar.format_time(9.9995, segment=SEGMENT) == "<t>0.0</t>s"
     parsed = grammar.parse(
         "<answer>From <t>0</t>s to <t>2.001</t>s</answer>", segment=segment, coordinates="relative-1000"
     )
