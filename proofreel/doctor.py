@@ -120,11 +120,15 @@ def _twins() -> list[Check]:
 
 
 def _assets() -> list[Check]:
-    from engines.assets import check_assets
+    from engines.assets import asset_states
 
     return [
-        Check(name=f"model {name}", status="problem" if problem else "ok", found=problem or found)
-        for name, found, problem in check_assets()
+        Check(
+            name=f"model {state.asset.name}",
+            status="problem" if state.problem else "ok",
+            found=state.problem or str(state.path),
+        )
+        for state in asset_states()
     ]
 
 
