@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,8 @@ Images = npt.NDArray[np.uint8]  # [N, H, W, 3]
 class VideoInfo:
     """What `probe` read from a file by demuxing it once, without decoding all of it.
 
-    `width`, `height`: displayed size in square pixels, after rotation. `duration_s` runs from `start_s` to
+    `width`, `height`: displayed size in square pixels, after `rotation` (degrees counterclockwise: 0, 90, 180
+    or 270, by which the stored picture is turned for display). `duration_s` runs from `start_s` to
     the end of the last frame's display, from the packets; `duration_s_header` is what the header claims
     (None where it claims nothing). `num_frames` counts packets that are shown. `keyframe_pts` is sorted.
     `damaged` holds ranges known to be damaged before decoding (a truncated tail, a gap). `recorded_at` is
@@ -90,7 +91,8 @@ class Clip:
     `images` [N, H, W, 3] with `pts` [N] and `times_s` [N], rising; damaged frames are left out and named in
     `damaged`. `window` is the stretch of file time that was asked for (half open). `dense` is there when
     the engine asked for it. `still` says that the stretch was found unmoving before decoding and only its
-    key frames were read.
+    key frames were read: there is one image a key frame, with the pts of the frame on display at the first
+    time that needed it, which shows the same picture.
     """
 
     path: Path
@@ -124,10 +126,20 @@ class FrameSource(Protocol):
 
     info: VideoInfo
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
     def frames_at(self, times_s: Sequence[float], *, max_side: int | None = None) -> Iterator[Frame]:
         """The frame on display at each of `times_s` (rising), once each; longest side at most `max_side`
         px.
+
+        A time outside [info.start_s, info.end_s) shows nothing and gives none. Damaged frames come, marked.
         """
+        ...
+
+    def frames_in(self, window: Span, *, max_side: int | None = None) -> Iterator[Frame]:
+        """Every frame on display in the half-open window, in order; the first may begin before it."""
         ...
 
     def clip(
@@ -137,9 +149,12 @@ class FrameSource(Protocol):
         times_s: Sequence[float],
         max_side: int | None = None,
         dense_side: int | None = None,
+        still: bool = False,
     ) -> Clip:
-        """The window sampled at `times_s`, and every frame of it at `dense_side` px square when that is
-        given.
+        """The window sampled at `times_s` (in it, rising), and every frame that begins in it at `dense_side`
+        px square when that is given (thinned evenly above 60 a second or 1,200 a window).
+
+        `still`: the window is known not to move, so its key frames alone are read (see `Clip`).
         """
         ...
 

@@ -1,0 +1,87 @@
+"""From a decoded frame to RGB at the wanted size, turned as displayed: one conversion a frame and size."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+
+from video.frames import Image
+
+_UNSPECIFIED_COLORSPACE = 2
+_HD_HEIGHT = 720  # from here on unlabelled video is BT.709, below BT.601: what players assume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orientation:
+    """How the stored picture becomes the displayed one: transposed first, then mirrored."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counterclockwise (0, 90, 180, 270) by which the picture is turned; mirroring left out."""
+        if self.transpose:
+            return 90 if self.flip_y else 270
+        return 180 if self.flip_y else 0
+
+    def apply(self, image: Image) -> Image:
+        """The image [H, W, 3] as displayed (a view)."""
+        turned = image.transpose(1, 0, 2) if self.transpose else image
+        return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """What the frame's display matrix says; angles between are rounded to a right one."""
+    side_data: Any = frame.side_data  # its stub leaves the lookup by type out
+    side = side_data.get(SideDataType.DISPLAYMATRIX)
+    if side is None:
+        return Orientation()
+    a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
+    # Displayed x = a * x + c * y and y = b * x + d * y, so the larger pair says which axis goes where.
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(flip_x=a < 0, flip_y=d < 0)
+    return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
+
+
+def fit(width: int, height: int, max_side: int | None) -> tuple[int, int]:
+    """The size with its longest side at most `max_side`; never larger than it was, never below one pixel."""
+    longest = max(width, height)
+    if max_side is None or longest <= max_side:
+        return width, height
+    return max(round(width * max_side / longest), 1), max(round(height * max_side / longest), 1)
+
+
+class Scaler:
+    """Converts frames to RGB of one displayed size, keeping the conversion's tables between frames."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: VideoFrame, orientation: Orientation, *, out: Image | None = None) -> Image:
+        """The frame as [height, width, 3] uint8 RGB, written into `out` when that is given."""
+        width, height = (self.height, self.width) if orientation.transpose else (self.width, self.height)
+        shrinks = frame.width > width or frame.height > height
+        guess_709 = frame.colorspace == _UNSPECIFIED_COLORSPACE and frame.height >= _HD_HEIGHT
+        rgb = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            "rgb24",
+            src_colorspace=Colorspace.ITU709 if guess_709 else None,
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+            threads=1,
+        )
+        image: Image = orientation.apply(rgb.to_ndarray().astype(np.uint8, copy=False))
+        if out is None:
+            return np.ascontiguousarray(image)
+        out[:] = image
+        return out
