@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
 import indexer.commands
 import search.commands
 import storage.commands
-import typer
-
 from grounding.errors import ProofreelError
 from proofreel import doctor
 

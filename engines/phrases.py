@@ -1,0 +1,393 @@
+"""Takes a short English text apart: which things it names, what it says of them, how they stand together.
+
+One pass from left to right over the words, with word classes instead of a model: noun phrases end at any word
+that can't be in one. It is tuned for questions, search queries and one-sentence descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal
+
+from engines.english import (
+    noun,
+    quoted,
+    singular,
+    stem,
+    straightened,
+    tokens,
+    without_quotes,
+    word_classes,
+)
+from engines.spotter.vocabulary import Name, load_vocabulary
+
+Kind = Literal["thing", "place", "writing", "traffic"]
+
+_MARKS = frozenset(",;.?!")
+_MOST_RELATION_WORDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One noun phrase.
+
+    `text` is the phrase as written, lower case ("two red cars"); `name` its head, singular ("car").
+    `labels` are the COCO kinds that answer for it, () where no word of the vocabulary fits. `attributes` are
+    what is said of it and no detector of things shows ("red"; "woman" for a person). A "cyclist" is a person
+    with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any. A `place`
+    ("street") is scenery; `writing` ("sign", "dialog") is known by what is read off it: its `attributes`
+    ("error" dialog) are looked for in the text on screen; `traffic` is many vehicles at once. `alike`: its
+    labels were guessed by similarity.
+    """
+
+    text: str
+    name: str
+    kind: Kind = "thing"
+    labels: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    count: int | None = None
+    negated: bool = False
+    relation: str | None = None
+    partners: tuple[str, ...] = ()
+    alike: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Things number `first` and `second` of a reading stand in `relation` ("riding", "near", "with")."""
+
+    first: int
+    relation: str
+    second: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a text says. `actions` are verbs that no relation of boxes shows ("run"), as stems; `action_words`
+    the same as written. `positions` are sides of the picture. `negations` are the words that deny.
+    `alternatives`: an "or" stands between things. `dangling` is a relation with a thing on one side only.
+    """
+
+    things: tuple[Thing, ...] = ()
+    links: tuple[Link, ...] = ()
+    actions: tuple[str, ...] = ()
+    action_words: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    quotes: tuple[str, ...] = ()
+    negations: tuple[str, ...] = ()
+    alternatives: bool = False
+    dangling: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def read(text: str) -> Reading:
+    """The reading of any text; linear in its length. Only its first few thousand characters are read."""
+    plain = straightened(text)
+    reader = _Reader(tokens(without_quotes(plain)))
+    reader.run()
+    return Reading(
+        things=tuple(reader.things),
+        links=tuple(reader.links),
+        actions=tuple(stem(word) for word in reader.actions),
+        action_words=tuple(reader.actions),
+        positions=tuple(reader.positions),
+        quotes=quoted(plain),
+        negations=tuple(reader.negations),
+        alternatives=reader.alternatives,
+        dangling=reader.dangling,
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The pass itself: `buffer` holds the words of the noun phrase that is open."""
+
+    words: Sequence[str]
+    things: list[Thing] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    positions: list[str] = field(default_factory=list)
+    negations: list[str] = field(default_factory=list)
+    alternatives: bool = False
+    pending: str | None = None  # the relation since the last thing
+    dangling: str | None = None
+    buffer: list[str] = field(default_factory=list)
+    adjectives: list[str] = field(default_factory=list)
+    count: int | None = None
+    open: bool = False  # a determiner, number or adjective has begun a noun phrase
+    one: bool = False  # it began with "a" or "an"
+    denied: bool = False
+    at: int = 0
+
+    def run(self) -> None:
+        while self.at < len(self.words):
+            self.at += self._step(self.words[self.at])
+        self._close()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Ends a sentence; a relation that still waits for its second thing dangles."""
+        if self.pending not in (None, "of", "and", "with"):
+            self.dangling = self.pending
+        self.pending = None
+
+    def _step(self, word: str) -> int:
+        """Reads the word at `at` and tells how many words were used."""
+        classes = word_classes()
+        used = self._known_phrase()
+        if used:
+            return used
+        if word in _MARKS:
+            self._close()
+            if word in ".?!;":
+                self._leave()
+                self.denied = False
+            return 1
+        if word in classes.positions and self._is_position(word):
+            self.positions.append(classes.positions[word])
+            self._close()
+            self.pending = None
+            return 1
+        used = self._relation(word)
+        if used:
+            return used
+        if word in classes.negations:
+            self._close()
+            self.negations.append(word)
+            self.denied = True
+            if word in ("nobody", "none"):
+                self.buffer = ["person"] if word == "nobody" else []
+                self._close()
+            return 1
+        return self._content(word)
+
+    def _content(self, word: str) -> int:
+        classes = word_classes()
+        if word in classes.determiners:
+            self._close()
+            self.open, self.one = True, word in ("a", "an")
+        elif word in classes.numbers or word.isdecimal():
+            self._number(word)
+        elif word == "or":
+            self._close()
+            self.alternatives = self.alternatives or bool(self.things)
+        elif word == "of":
+            self._of()
+        elif word in classes.glue:
+            self._close()
+        elif word in classes.adjectives or word in classes.colours:
+            self._adjective(word)
+        elif self._is_verb(word):
+            self._close()
+            self._verb(word)
+        else:
+            self.buffer.append(word)
+        return 1
+
+    def _known_phrase(self) -> int:
+        """Takes a name of several words that begins here ("traffic light", "in traffic" is none)."""
+        names = load_vocabulary().names
+        classes = word_classes()
+        for length in range(min(load_vocabulary().longest, len(self.words) - self.at), 1, -1):
+            phrase = noun(" ".join(self.words[self.at : self.at + length]))
+            if phrase in names or phrase in classes.places or phrase in classes.writing:
+                self.buffer.append(phrase)
+                return length
+        return 0
+
+    def _relation(self, word: str) -> int:
+        classes = word_classes()
+        for length in range(min(_MOST_RELATION_WORDS, len(self.words) - self.at), 0, -1):
+            phrase = " ".join(self.words[self.at : self.at + length])
+            if phrase in classes.relations:
+                self._close()
+                if not classes.relations[phrase]:
+                    return length
+                # "riding on a bike" is riding; "and near" is near.
+                if self.pending in (None, "and", "of", "with"):
+                    self.pending = classes.relations[phrase]
+                return length
+        if word in classes.relation_verbs and not (self.open and not self.buffer):
+            self._close()
+            self.pending = classes.relation_verbs[word]
+            if self.pending == "cycling":
+                self.pending = None
+                self._cycling()
+            return 1
+        return 0
+
+    def _cycling(self) -> None:
+        """ "someone cycling": the last thing rides a bicycle that the text needn't name."""
+        if self.things and self.things[-1].labels == ("person",):
+            self.things[-1] = replace(self.things[-1], relation="riding", partners=("bicycle",))
+        else:
+            self.things.append(_named("cyclist", name="cyclist", attributes=[]))
+
+    def _is_position(self, word: str) -> bool:
+        before = self.words[self.at - 1] if self.at else ""
+        after = self.words[self.at + 1] if self.at + 1 < len(self.words) else ""
+        if after == "of" and word in ("left", "right") and before not in ("the", "on", "at"):
+            return False
+        return before in ("the", "on", "at", "in", "far", "to", "upper", "lower") or word.endswith("-hand")
+
+    def _number(self, word: str) -> None:
+        if self.buffer:  # "error 504": the number belongs to the name
+            self.buffer.append(word)
+            return
+        self._close()
+        numbers = word_classes().numbers
+        value = numbers.get(word)
+        self.count = value if value is not None else int(word[:9])
+        self.open = True
+
+    def _of(self) -> None:
+        if self.buffer and singular(self.buffer[-1]) in word_classes().quantities:
+            self.buffer = []
+            return
+        self._close()
+        if self.things and self.pending is None:
+            self.pending = "of"
+
+    def _adjective(self, word: str) -> None:
+        following = self._next_is_noun()
+        if word in load_vocabulary().names and not following:
+            self.buffer.append(word)  # "an orange"
+        elif following or self.open or not self.things or self.buffer:
+            if self.buffer and not following:  # "the light red"
+                self._close()
+                self._say_of_last(word)
+            else:
+                self.adjectives.append(word)
+                self.open = True
+        else:
+            self._say_of_last(word)
+
+    def _say_of_last(self, word: str) -> None:
+        if self.things:
+            last = self.things[-1]
+            self.things[-1] = replace(last, attributes=(*last.attributes, word))
+
+    def _next_is_noun(self) -> bool:
+        if self.at + 1 >= len(self.words):
+            return False
+        after = self.words[self.at + 1]
+        classes = word_classes()
+        if (
+            singular(after) in load_vocabulary().names
+            or after in classes.adjectives
+            or after in classes.colours
+        ):
+            return True
+        closed = (classes.determiners, classes.glue, classes.negations, classes.ignored_verbs)
+        return not (
+            after in _MARKS
+            or after in classes.relations
+            or after == "of"
+            or any(after in words for words in closed)
+            or stem(after) in classes.verb_stems
+            or after.endswith("ing")
+        )
+
+    def _is_verb(self, word: str) -> bool:
+        classes = word_classes()
+        if word in classes.ignored_verbs:
+            return True
+        fresh = self.open and not self.buffer  # right after a determiner or adjective: "the building"
+        if self.one and self.buffer and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+            return True  # "a dog gallops"
+        known = noun(word) in load_vocabulary().names or singular(word) in classes.places
+        if fresh or (known and not self.buffer and self.pending is not None):
+            return False
+        if known and not (word.endswith("ing") and self.buffer):
+            return stem(word) in classes.verb_stems and bool(self.buffer)
+        if stem(word) in classes.verb_stems:
+            return singular(word) not in classes.writing or bool(self.buffer)
+        return word.endswith(("ing", "ed", "ly")) and len(word) > 4
+
+    def _verb(self, word: str) -> None:
+        if word not in word_classes().ignored_verbs:
+            self.actions.append(word)
+
+    def _close(self) -> None:
+        """Ends the noun phrase that is open and keeps what it names."""
+        words, adjectives = self.buffer, self.adjectives
+        if words:
+            self._keep(words, adjectives)
+        elif adjectives:
+            for word in adjectives:
+                self._say_of_last(word)
+            if not self.things:
+                self.actions.extend(adjectives)
+        self.buffer, self.adjectives, self.count = [], [], None
+        self.open = self.one = False
+
+    def _keep(self, words: list[str], adjectives: list[str]) -> None:
+        thing = replace(_thing(words, adjectives), count=self.count, negated=self.denied)
+        self.denied = False
+        if not thing.labels and singular(thing.name) in word_classes().ignored_nouns:
+            self.pending = None
+            return
+        if self.pending == "of" and self.things and not thing.labels:
+            self.pending = None
+            self._say_of_last(thing.text)
+            return
+        self.things.append(thing)
+        if self.pending is not None and len(self.things) > 1:
+            link = Link(first=self._partner(), relation=self.pending, second=len(self.things) - 1)
+            self.links.append(link)
+        self.pending = None
+
+    def _partner(self) -> int:
+        """The thing that a relation to the newest one starts at: the last that is no scenery."""
+        earlier = range(len(self.things) - 2, -1, -1)
+        return next((i for i in earlier if self.things[i].kind == "thing"), len(self.things) - 2)
+
+
+def _thing(words: Sequence[str], adjectives: Sequence[str]) -> Thing:
+    """The noun phrase of `words`: the longest tail that is a name is its head, the rest is said of it."""
+    classes = word_classes()
+    flat = " ".join(words).split()
+    for start in range(len(flat)):
+        tail = noun(" ".join(flat[start:]))
+        if tail in load_vocabulary().names:
+            return _named(tail, name=tail, attributes=[*adjectives, *flat[:start]], text=[*adjectives, *flat])
+    text = " ".join([*adjectives, *flat])
+    for start in range(len(flat)):
+        tail = noun(" ".join(flat[start:]))
+        said = (*adjectives, *flat[:start])
+        if tail in classes.places:
+            return Thing(text=text, name=tail, kind="place", attributes=said)
+        if tail in classes.traffic:
+            return Thing(text=text, name="traffic", kind="traffic", labels=_VEHICLES, attributes=said)
+        if tail in classes.writing:
+            return _writing(text, tail, said)
+    head = noun(flat[-1])
+    if head.isdecimal() and len(flat) > 1 and flat[-2] in classes.writing:  # "error 504"
+        return Thing(text=text, name=flat[-2], kind="writing", attributes=(*adjectives, *flat))
+    if head.isdecimal() and len(flat) > 1:  # "gate 5"
+        head = f"{flat[-2]} {head}"
+        flat = flat[:-1]
+    return Thing(text=text, name=head, attributes=(*adjectives, *flat[:-1]))
+
+
+_VEHICLES = ("car", "motorcycle", "bus", "truck")
+
+
+def _writing(text: str, name: str, said: tuple[str, ...]) -> Thing:
+    spoken = (name,) if not said and name in word_classes().spoken_writing else ()
+    return Thing(text=text, name=name, kind="writing", attributes=said + spoken)
+
+
+def _named(phrase: str, *, name: str, attributes: Sequence[str], text: Sequence[str] = ()) -> Thing:
+    known: Name = load_vocabulary().names[phrase]
+    extra = () if known.attribute is None else (known.attribute,)
+    return Thing(
+        text=" ".join(text) or phrase,
+        name=name,
+        labels=known.labels,
+        attributes=(*attributes, *extra),
+        relation=known.relation,
+        partners=known.partners,
+    )
