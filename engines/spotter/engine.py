@@ -14,7 +14,7 @@ from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
-from engines.assets import assets
+from engines.assets import asset_path, assets
 from engines.contract import ClipSpec, Question, Reply
 from engines.embedding import TextEmbedder, Vectors
 from engines.english import word_classes
@@ -96,9 +96,12 @@ class Spotter:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load(self) -> None:
-        """Load all models now, so that a missing one is known before any video is opened."""
+        """Load the eyes now, so that a missing model is known before any video is opened.
+
+        The text model is only looked for: few questions need it (0.3 s, 80 MB).
+        """
         self.perception.load()
-        self.matcher.label("thing")
+        asset_path("text-embedder", cache_dir=self._cache_dir)
 
     def answer(self, clip: Clip, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question, in order; the clip is looked at once."""
