@@ -87,6 +87,12 @@ class PacketIndex:
         return int(np.clip((order - np.arange(len(order))).max(initial=0), 0, 16))
 
     @property
+    def has_open_groups(self) -> bool:
+        """Whether pictures are shown before the key frame that they were decoded after."""
+        latest_key = np.maximum.accumulate(np.where(self.key, np.arange(len(self.key)), 0))
+        return bool((~self.hidden & (self.pts < self.pts[latest_key])).any())
+
+    @property
     def start(self) -> int:
         return int(self.shown_pts[0])
 
@@ -132,6 +138,13 @@ class PacketIndex:
             if self.pts[min(errors[place], len(self.pts) - 1)] >= self.pts[key]:
                 return True
         return False
+
+    def is_lost(self, errors: list[int], ticks: int) -> bool:
+        """Whether the picture that belongs on display at `ticks` can't be trusted, or is not there."""
+        place = self.place_at(ticks)
+        if place is None or any(begin <= ticks < end for begin, end in self.gaps):
+            return True
+        return self.lost(errors, order=int(self.by_time[place]), pts=int(self.shown_pts[place]))
 
     def lost_ranges(self, errors: list[int], *, start: int, end: int) -> list[tuple[int, int]]:
         """Half-open tick ranges inside [start, end) whose frames are lost, merged and sorted."""

@@ -6,41 +6,40 @@ Memory holds the frames of one window, however long the file is.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import pairwise
 from typing import Literal, Self
 
-import numpy as np
-from av.video.frame import VideoFrame
-
 from grounding.evidence import Span
+from video.assembling import ClipBuilder, Scalers
+from video.clock import Clock
 from video.decoding import Decoded, Decoder
-from video.frames import Clip, DenseFrames, Frame, FrameSource, Images, VideoInfo
+from video.frames import Clip, Frame, FrameSource, VideoInfo
 from video.packets import packet_index
 from video.probe import probe
-from video.scaling import Scaler, fit, orientation_of
-
-MAX_DENSE_HZ = 60.0
-"""Above this rate every second (third, ...) frame of a window is left out of `Clip.dense`."""
-
-MAX_DENSE_FRAMES = 1200
-"""So many dense frames a window at most (320 MB at 300 px); beyond, frames are left out evenly."""
-
-TIME_TOLERANCE = Fraction(1, 1_000_000)
-"""A time up to so many seconds before a frame's pts means that frame: times are rounded on their way."""
+from video.scaling import Scaler, orientation_of
 
 _CHEAP_TO_DECODE = 8  # packets: seeking costs more than decoding so few
 
 
-def open_video(path: str | os.PathLike[str], *, reader: Literal["pyav"] = "pyav") -> FrameSource:
-    """Open a file for exact reading. Raises `Unreadable`, `NoVideoStream`; ValueError for another reader."""
+def open_video(path: str | os.PathLike[str], *, reader: Literal["pyav", "decord"] = "pyav") -> FrameSource:
+    """Open a file for exact reading. Raises `Unreadable`, `NoVideoStream`; ValueError for another reader.
+
+    "decord" needs the extra of that name, and refuses with `Unreadable` the files that it gets wrong.
+    """
     if reader == "pyav":
         return PyAVReader(probe(path))
-    raise ValueError(f'no reader is called "{reader}"; choose "pyav"')
+    if reader == "decord":
+        from video.decord_reader import DecordReader
+
+        return DecordReader(probe(path))
+    raise ValueError(f'no reader is called "{reader}"; choose "pyav" or "decord"')
+
+
+def check_times(window: Span, times_s: Sequence[float]) -> None:
+    """Raise ValueError unless every time lies in the half-open window."""
+    if any(not window.start_s <= t < window.end_s for t in times_s):
+        raise ValueError(f"times must lie in [{window.start_s}, {window.end_s}), not {list(times_s)}")
 
 
 class PyAVReader:
@@ -49,11 +48,11 @@ class PyAVReader:
     def __init__(self, info: VideoInfo, *, threads: int = 1) -> None:
         self.info = info
         self._index = packet_index(info.path)
+        self._clock = Clock(self._index.time_base)
         self._decoder = Decoder(info.path, self._index, threads=threads)
-        self._threads = threads
+        self._scalers = Scalers(info)
         self._current: Decoded | None = None
         self._next: Decoded | None = None
-        self._scalers: dict[tuple[int, int], Scaler] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,9 +66,9 @@ class PyAVReader:
 
     def frames_at(self, times_s: Sequence[float], *, max_side: int | None = None) -> Iterator[Frame]:
         """The frame on display at each of `times_s` (rising), once each; damaged ones are marked so."""
-        scaler = self._scaler(*fit(self.info.width, self.info.height, max_side))
+        scaler = self._scalers.fitted(max_side)
         last_pts: int | None = None
-        for ticks in self._ticks(times_s):
+        for ticks in self._clock.ticks(times_s):
             shown = self._show(ticks)
             if shown is None or shown.pts == last_pts:
                 continue
@@ -78,18 +77,9 @@ class PyAVReader:
 
     def frames_in(self, window: Span, *, max_side: int | None = None) -> Iterator[Frame]:
         """Every frame on display in the half-open window, in order; damaged ones are marked so."""
-        scaler = self._scaler(*fit(self.info.width, self.info.height, max_side))
-        for shown, _, _ in self._walk(window, (), every=True):
+        scaler = self._scalers.fitted(max_side)
+        for shown, _, _ in self._walk_all(*self._clock.bounds(window), ()):
             yield self._frame(shown, scaler, lost=False)
-
-    def _frame(self, shown: Decoded, scaler: Scaler, *, lost: bool) -> Frame:
-        return Frame(
-            image=scaler.convert(shown.frame, orientation_of(shown.frame)),
-            pts=shown.pts,
-            time_s=self._seconds(shown.pts),
-            duration_s=self._seconds(self._shown_until() - shown.pts),
-            damaged=lost or shown.damaged or self._is_lost(shown.pts),
-        )
 
     def clip(
         self,
@@ -102,73 +92,82 @@ class PyAVReader:
     ) -> Clip:
         """The window sampled at `times_s` (rising, inside it); damaged frames are left out and named.
 
-        `dense_side`: every frame that begins in the window too, squeezed to a square, at most `MAX_DENSE_HZ`
-        and `MAX_DENSE_FRAMES`. `still`: the window was found unmoving (`stillness.still_spans`), so only
-        key frames are decoded; see `_still_clip`.
+        `dense_side`: every frame that begins in the window too, squeezed to a square, at most
+        `assembling.MAX_DENSE_HZ` and `MAX_DENSE_FRAMES`. `still`: the window was found unmoving
+        (`stillness.still_spans`), so only key frames are decoded.
         """
-        if any(not window.start_s <= t < window.end_s for t in times_s):
-            raise ValueError(f"times must lie in [{window.start_s}, {window.end_s}), not {times_s}")
+        check_times(window, times_s)
+        builder = ClipBuilder(
+            self.info,
+            self._index,
+            self._scalers,
+            window=window,
+            wanted=len(times_s),
+            max_side=max_side,
+            dense_side=dense_side,
+        )
+        ticks = self._clock.ticks(times_s)
         if still:
-            return self._still_clip(window, times_s=times_s, max_side=max_side, dense_side=dense_side)
-        pile = self._piles(window, len(times_s), max_side=max_side, dense_side=dense_side)
-        for shown, until, wanted in self._walk(window, self._ticks(times_s), every=pile.dense is not None):
+            self._add_key_frames(builder, ticks)
+        else:
+            self._add_frames(builder, ticks)
+        return builder.build(errors=self._decoder.errors, still=still)
+
+    def _add_frames(self, builder: ClipBuilder, ticks: Sequence[int]) -> None:
+        every = builder.wants_every_frame
+        walk = self._walk_all(builder.start, builder.end, ticks) if every else self._walk(ticks)
+        for shown, until, wanted in walk:
             if shown.damaged or self._is_lost(shown.pts):
                 continue
-            if any(not self._is_lost(t) for t in wanted):
-                pile.samples.add(shown.frame, pts=shown.pts, until=until)
-            if pile.dense is not None and self._begins_in(window, shown.pts):
-                pile.dense.add(shown.frame, pts=shown.pts, until=until)
-        return self._pack(window, pile, still=False)
+            sampled = any(not self._is_lost(t) for t in wanted)
+            turn = orientation_of(shown.frame)
+            builder.add(shown.frame, turn, pts=shown.pts, until=until, sampled=sampled)
 
-    def _still_clip(
-        self, window: Span, *, times_s: Sequence[float], max_side: int | None, dense_side: int | None
-    ) -> Clip:
+    def _add_key_frames(self, builder: ClipBuilder, ticks: Sequence[int]) -> None:
         """One sample a key frame: the pts is that of the frame on display at the first time that needs it.
 
         Its pixels are the key frame's, which is the same picture as far as anyone can see, so the window
         costs no more than its key frames also where it begins between two of them.
         """
-        pile = self._piles(window, len(times_s), max_side=max_side, dense_side=dense_side)
         self._current = self._next = None
         firsts: dict[int, int] = {}
-        for ticks in self._ticks(times_s):
-            place = self._index.place_at(ticks)
-            if place is not None and not self._is_lost(ticks):
-                firsts.setdefault(self._index.key_for(ticks), int(self._index.shown_pts[place]))
-        ends = [*list(firsts.values())[1:], min(self._bound(window.end_s), self._index.end)]
+        for tick in ticks:
+            place = self._index.place_at(tick)
+            if place is not None and not self._is_lost(tick):
+                firsts.setdefault(self._index.key_for(tick), int(self._index.shown_pts[place]))
+        ends = [*list(firsts.values())[1:], min(builder.end, self._index.end)]
         for (key, pts), until in zip(firsts.items(), ends, strict=False):
             frame = self._decoder.decode_alone(key)
-            if frame is None:
-                continue
-            pile.samples.add(frame, pts=pts, until=until)
-            if pile.dense is not None:
-                pile.dense.add(frame, pts=pts, until=until)
-        return self._pack(window, pile, still=True)
+            if frame is not None:
+                builder.add(frame, orientation_of(frame), pts=pts, until=until, sampled=True)
 
-    def _walk(
-        self, window: Span, ticks: Sequence[int], *, every: bool
-    ) -> Iterator[tuple[Decoded, int, Sequence[int]]]:
-        """Frames in display order, until when each is shown, and the wanted times it is the answer to.
-
-        Only those that are wanted, or `every` one that is on display in the window.
-        """
+    def _walk(self, ticks: Sequence[int]) -> Iterator[tuple[Decoded, int, Sequence[int]]]:
+        """Each frame on display at one of `ticks`, until when it is shown, and the ticks that it answers."""
         place = 0
-        shown: Decoded | None = None
-        if every:  # where nothing sound is on display at the start, begin with what comes next
-            shown = self._show(max(self._bound(window.start_s), self._index.start)) or self._current
-        while True:
-            if not every and place < len(ticks):
-                shown = self._show(ticks[place])
-            elif not every or shown is None or shown.pts >= self._bound(window.end_s):
-                return
-            until = self._shown_until()
+        while place < len(ticks):
             first = place
-            while place < len(ticks) and (ticks[place] < until or (place == first and not every)):
+            shown = self._show(ticks[first])
+            until = self._shown_until()
+            place += 1
+            while place < len(ticks) and ticks[place] < until:
                 place += 1
             if shown is not None:
-                yield shown, until, [t for t in ticks[first:place] if t >= shown.pts]
-            if every:
-                shown = self._step()
+                yield shown, until, ticks[first:place]
+
+    def _walk_all(
+        self, start: int, end: int, ticks: Sequence[int]
+    ) -> Iterator[tuple[Decoded, int, Sequence[int]]]:
+        """Like `_walk`, with every frame on display in [start, end)."""
+        # Where nothing sound is on display at the start, begin with what comes next.
+        shown = self._show(max(start, self._index.start)) or self._current
+        place = 0
+        while shown is not None and shown.pts < end:
+            until = self._shown_until()
+            first = place
+            while place < len(ticks) and ticks[place] < until:
+                place += 1
+            yield shown, until, [t for t in ticks[first:place] if t >= shown.pts]
+            shown = self._step()
 
     def _show(self, ticks: int) -> Decoded | None:
         """Make the frame on display at `ticks` the current one. None where the file shows none."""
@@ -193,98 +192,13 @@ class PyAVReader:
         return self._index.end if self._next is None else self._next.pts
 
     def _is_lost(self, ticks: int) -> bool:
-        """Whether the picture that belongs on display at `ticks` is known to be damaged."""
-        place = self._index.place_at(ticks)
-        if place is None or any(begin <= ticks < end for begin, end in self._index.gaps):
-            return True
-        order, pts = int(self._index.by_time[place]), int(self._index.shown_pts[place])
-        return self._index.lost(self._decoder.errors, order=order, pts=pts)
+        return self._index.is_lost(self._decoder.errors, ticks)
 
-    def _begins_in(self, window: Span, pts: int) -> bool:
-        return self._bound(window.start_s) <= pts < self._bound(window.end_s)
-
-    def _bound(self, time_s: float) -> int:
-        """The first tick that is not before `time_s`."""
-        return math.ceil((Fraction(time_s) - TIME_TOLERANCE) / self._index.time_base)
-
-    def _ticks(self, times_s: Sequence[float]) -> list[int]:
-        ticks = [math.floor((Fraction(t) + TIME_TOLERANCE) / self._index.time_base) for t in times_s]
-        if any(after < before for before, after in pairwise(ticks)):
-            raise ValueError(f"times must rise, not {list(times_s)}; sort them")
-        return ticks
-
-    def _seconds(self, ticks: int) -> float:
-        return float(ticks * self._index.time_base)
-
-    def _piles(self, window: Span, wanted: int, *, max_side: int | None, dense_side: int | None) -> _Piles:
-        size = fit(self.info.width, self.info.height, max_side)
-        samples = _Pile(self._scaler(*size), capacity=wanted)
-        if dense_side is None:
-            return _Piles(samples, None)
-        begins = [self._bound(t) for t in (window.start_s, window.end_s)]
-        first, last = np.searchsorted(self._index.shown_pts, begins)
-        stride = dense_stride(int(last - first), duration_s=window.end_s - window.start_s)
-        capacity = math.ceil((last - first) / stride) + 1
-        return _Piles(samples, _Pile(self._scaler(dense_side, dense_side), capacity=capacity, stride=stride))
-
-    def _scaler(self, width: int, height: int) -> Scaler:
-        return self._scalers.setdefault((width, height), Scaler(width, height))
-
-    def _pack(self, window: Span, piles: _Piles, *, still: bool) -> Clip:
-        samples, dense = piles.samples, piles.dense
-        start, end = self._bound(window.start_s), self._bound(window.end_s)
-        lost = self._index.lost_ranges(self._decoder.errors, start=start, end=end)
-        pts = np.array(samples.pts, dtype=np.int64)
-        until = np.array(samples.until, dtype=np.int64)
-        return Clip(
-            path=self.info.path,
-            time_base=self._index.time_base,
-            window=window,
-            images=samples.filled(),
-            pts=pts,
-            times_s=np.array([self._seconds(p) for p in samples.pts], dtype=np.float64),
-            durations_s=np.array([self._seconds(n) for n in (until - pts).tolist()], dtype=np.float64),
-            damaged=tuple(Span(self._seconds(begin), self._seconds(stop)) for begin, stop in lost),
-            dense=None
-            if dense is None
-            else DenseFrames(
-                images=dense.filled(),
-                pts=np.array(dense.pts, dtype=np.int64),
-                times_s=np.array([self._seconds(p) for p in dense.pts], dtype=np.float64),
-            ),
-            still=still,
+    def _frame(self, shown: Decoded, scaler: Scaler, *, lost: bool) -> Frame:
+        return Frame(
+            image=scaler.convert(shown.frame, orientation_of(shown.frame)),
+            pts=shown.pts,
+            time_s=self._clock.seconds(shown.pts),
+            duration_s=self._clock.seconds(self._shown_until() - shown.pts),
+            damaged=lost or shown.damaged or self._is_lost(shown.pts),
         )
-
-
-def dense_stride(num_frames: int, *, duration_s: float) -> int:
-    """Every how many-th frame of a window goes into `Clip.dense`, by the two caps."""
-    by_rate = (num_frames - 1) / (MAX_DENSE_HZ * duration_s) if duration_s > 0 else 1.0
-    return max(math.ceil(by_rate), math.ceil(num_frames / MAX_DENSE_FRAMES), 1)
-
-
-class _Pile:
-    """Converted frames of one size, filled in place so that a window is held once."""
-
-    def __init__(self, scaler: Scaler, *, capacity: int, stride: int = 1) -> None:
-        self._scaler, self._stride, self._offered = scaler, stride, 0
-        self._images: Images = np.empty((capacity, scaler.height, scaler.width, 3), dtype=np.uint8)
-        self.pts: list[int] = []
-        self.until: list[int] = []
-
-    def add(self, frame: VideoFrame, *, pts: int, until: int) -> None:
-        """Take the frame, or every `stride`-th of those offered."""
-        self._offered += 1
-        if (self._offered - 1) % self._stride or len(self.pts) == len(self._images):
-            return
-        self._scaler.convert(frame, orientation_of(frame), out=self._images[len(self.pts)])
-        self.pts.append(pts)
-        self.until.append(until)
-
-    def filled(self) -> Images:
-        return self._images[: len(self.pts)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piles:
-    samples: _Pile
-    dense: _Pile | None

@@ -47,12 +47,10 @@ def windows(info: VideoInfo, *, window_s: float, overlap_s: float = 0.0) -> tupl
     start, end = Fraction(info.start_s), Fraction(info.end_s)
     spans: list[Span] = []
     begin = start
-    while not spans or begin + length - step < end:
-        stop = min(begin + length, end)
+    while not spans or spans[-1].end_s < info.end_s:
+        stop = begin + length
         if end - stop < MIN_WINDOW_S:
             stop = end
         spans.append(Span(float(begin), float(stop)))
-        if stop == end:
-            break
         begin += step
     return tuple(spans)

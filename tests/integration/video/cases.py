@@ -34,7 +34,7 @@ _VFR = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """`first` is the number of the first frame on display, `shift` what the container adds to the times."""
 

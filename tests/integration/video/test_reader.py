@@ -2,27 +2,79 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from grounding.errors import Unreadable
 from grounding.evidence import Span
-from tests.clips import coded_picture, read_number
+from tests.clips import coded_picture, make_clip, read_number, set_display_matrix, truncate
 from tests.integration.video.cases import CASES, Case
 from video import FrameSource, open_video, sampling
 
 Opened = tuple[Case, FrameSource]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    case: Case = request.param
-    source = open_video(case.make(tmp_path_factory.mktemp("clips")))
+REFUSED_BY_DECORD = {
+    "edit-list",
+    "negative-times",
+    "transport-stream-from-3601-s",
+    "program-stream",
+    "av1",
+    "h264-b-frames-in-avi",
+    "elementary-stream",
+    "gif",
+    "open-gop-x264",
+    "open-gop-x265",
+}
+READERS = [
+    *(("pyav", case) for case in CASES),
+    *(("decord", case) for case in CASES if case.name not in REFUSED_BY_DECORD),
+]
+
+
+def need_decord() -> None:
+    """The optional reader is tested wherever it is installed, and always in continuous integration."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("decord")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return functools.cache(lambda case: case.make(folder))
+
+
+@pytest.fixture(scope="module", params=READERS, ids=lambda param: f"{param[0]}-{param[1].name}")
+def opened(request: pytest.FixtureRequest, made: Callable[[Case], Path]):
+    reader, case = request.param
+    if reader == "decord":
+        need_decord()
+    source = open_video(made(case), reader=reader)
     yield case, source
     source.close()
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED_BY_DECORD))
+def test_decord_refuses_what_it_gets_wrong(made: Callable[[Case], Path], name: str) -> None:
+    need_decord()
+    (case,) = (case for case in CASES if case.name == name)
+    with pytest.raises(Unreadable, match='use the reader "pyav"'):
+        open_video(made(case), reader="decord")
+
+
+def test_decord_refuses_a_mirrored_and_a_cut_file(tmp_path: Path) -> None:
+    need_decord()
+    mirrored = set_display_matrix(make_clip(tmp_path / "m.mp4"), [-1, 0, 0, 0, 1, 0, 320, 0, 1])
+    cut = truncate(make_clip(tmp_path / "c.mkv"), keep=0.6)
+    for path in (mirrored, cut):
+        with pytest.raises(Unreadable, match='use the reader "pyav"'):
+            open_video(path, reader="decord")
 
 
 def on_display(case: Case, time: Fraction) -> tuple[int, Fraction] | None:
