@@ -1,0 +1,151 @@
+"""The first half of `index`: every file under the paths is recognised and written down, and none is decoded.
+
+Gives what each file is; what is left to do with the videos among them is decided by `indexing`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video, recognise
+from indexer.identity import Stamp
+from indexer.ledger import is_gone
+from indexer.library import FoundFile, Rejected, scan
+from indexer.pipeline import Stopwatch
+from indexer.progress import Reporter
+from indexer.report import FileReport
+from indexer.stopping import Stop
+from storage import Database, FileFacts, KnownFile, ensure_video, mark_missing, record_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A path that holds a video. `new` says that the path was not known, or held something else before."""
+
+    path: Path
+    video_id: int
+    stamp: Stamp
+    new: bool
+
+
+class Catalogue:
+    """The files of one library, compared with what is known of them."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        library_id: int,
+        known: dict[str, KnownFile],
+        stopwatch: Stopwatch,
+        stop: Stop,
+        reporter: Reporter,
+    ) -> None:
+        self._database = database
+        self._library_id = library_id
+        self._known = known
+        self._stopwatch = stopwatch
+        self._stop = stop
+        self._reporter = reporter
+
+    def take_stock(self, paths: Sequence[Path]) -> list[Placed | FileReport]:
+        """What every file under `paths` is, in the order of the scan; files that are gone are marked so.
+
+        A folder that was named and holds no video is a failure of its own. Raises StorageError, `Stopped`.
+        """
+        items: list[Placed | FileReport] = []
+        for found in scan(paths, home=self._database.home):
+            self._reporter.looking(found.path)
+            items.append(_rejected(found) if isinstance(found, Rejected) else self._look_at(found))
+        self._mark_missing(paths, seen={os.fspath(item.path) for item in items})
+        return [*items, *_fruitless(paths, items)]
+
+    def _look_at(self, found: FoundFile) -> Placed | FileReport:
+        known = self._known.get(os.fspath(found.path))
+        as_it_was = is_as_it_was(found, known)
+        if as_it_was and known is not None and known.video_id is not None:
+            return self._known_video(found, known, video_id=known.video_id)
+        if as_it_was and known is not None and not found.named and not promises_video(found.path):
+            return FileReport(path=found.path, status="skipped", reason=known.reason)
+        with self._stop.at_once():
+            outcome = recognise(found, stopwatch=self._stopwatch)
+        if isinstance(outcome, Unusable):
+            return self._unusable(found, outcome, known if as_it_was else None)
+        return self._new_video(found, outcome, known)
+
+    def _known_video(self, found: FoundFile, known: KnownFile, *, video_id: int) -> Placed:
+        stamp = Stamp(size_bytes=found.size_bytes, mtime_ns=found.mtime_ns)
+        if known.missing_since is not None:
+            self._record(found.path, stamp, video_id=video_id)
+        return Placed(path=found.path, video_id=video_id, stamp=stamp, new=False)
+
+    def _new_video(self, found: FoundFile, outcome: Recognised, known: KnownFile | None) -> Placed:
+        with self._database.writing() as session:
+            video_id = ensure_video(session, outcome.facts)
+            record_file(
+                session,
+                _facts(found.path, outcome.stamp, video_id=video_id),
+                library_id=self._library_id,
+            )
+        new = known is None or known.video_id != video_id
+        return Placed(path=found.path, video_id=video_id, stamp=outcome.stamp, new=new)
+
+    def _unusable(self, found: FoundFile, outcome: Unusable, known: KnownFile | None) -> FileReport:
+        told_before = known is not None and known.reason == outcome.reason and known.missing_since is None
+        if outcome.keep and not told_before:
+            stamp = Stamp(size_bytes=found.size_bytes, mtime_ns=found.mtime_ns)
+            self._record(found.path, stamp, video_id=None, reason=outcome.reason)
+        return FileReport(
+            path=found.path, status="failed" if outcome.failed else "skipped", reason=outcome.reason
+        )
+
+    def _record(self, path: Path, stamp: Stamp, *, video_id: int | None, reason: str | None = None) -> None:
+        with self._database.writing() as session:
+            facts = _facts(path, stamp, video_id=video_id, reason=reason)
+            record_file(session, facts, library_id=self._library_id)
+
+    def _mark_missing(self, paths: Sequence[Path], *, seen: set[str]) -> None:
+        """Only what lies where we looked; a folder gone as a whole may be a disk that is not there."""
+        named = {os.path.abspath(path) for path in paths}
+        folders = {path for path in named if os.path.isdir(path)}
+        gone = [
+            path
+            for path, known in self._known.items()
+            if known.missing_since is None
+            and path not in seen
+            and (path in named or any(os.fspath(parent) in folders for parent in Path(path).parents))
+            and is_gone(path)
+        ]
+        if gone:
+            with self._database.writing() as session:
+                mark_missing(session, gone, library_id=self._library_id)
+
+
+def _facts(path: Path, stamp: Stamp, *, video_id: int | None, reason: str | None = None) -> FileFacts:
+    return FileFacts(
+        path=path, size_bytes=stamp.size_bytes, mtime_ns=stamp.mtime_ns, video_id=video_id, reason=reason
+    )
+
+
+def _rejected(item: Rejected) -> FileReport:
+    return FileReport(path=item.path, status="failed" if item.failed else "skipped", reason=item.reason)
+
+
+def _fruitless(paths: Sequence[Path], items: Iterable[Placed | FileReport]) -> list[FileReport]:
+    """A failure for each named folder in which there is neither a video nor anything that failed."""
+    fruitful = {
+        parent
+        for item in items
+        if isinstance(item, Placed) or item.status == "failed"
+        for parent in (item.path, *item.path.parents)
+    }
+    folders = dict.fromkeys(Path(os.path.abspath(path)) for path in paths)
+    reason = "no video lies in this folder; name one that holds videos"
+    return [
+        FileReport(path=folder, status="failed", reason=reason)
+        for folder in folders
+        if folder.is_dir() and folder not in fruitful
+    ]

@@ -1,0 +1,225 @@
+"""`proofreel index`, `ask` and `status`: flags in, one report out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from indexer.stopping import Stop, next_time_of_day
+
+if TYPE_CHECKING:
+    from engines.contract import Engine
+    from indexer.asking import AskResult
+    from indexer.embedding import Embedder
+    from indexer.report import IndexReport
+    from indexer.status import Status
+
+DEFAULT_LIBRARY = "default"
+DEFAULT_ENGINE = "spotter"
+RETRY_CHOICES = ("quarantined",)
+
+Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+EngineName = Annotated[str, typer.Option(help="What looks at the frames.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `index`, `ask` and `status` to the command."""
+    app.command("index")(index)
+    app.command("ask")(ask)
+    app.command("status")(status)
+
+
+def index(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Video files, and folders of them.")],
+    library: Annotated[str, typer.Option(help="The set of files that these belong to.")] = DEFAULT_LIBRARY,
+    question: Annotated[
+        list[str] | None,
+        typer.Option("--question", "-q", help="Ask this of every video too; repeatable."),
+    ] = None,
+    engine: EngineName = DEFAULT_ENGINE,
+    until: Annotated[
+        str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
+    ] = None,
+    retry: Annotated[
+        str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
+    ] = None,
+    home: Home = Path(".proofreel"),
+    config: Config = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Look at every video under PATH..., once: a second run does only what is new.
+
+    Exit codes: 0 done; 1 something failed: each file is named, also a PATH that is missing or gives no
+    video (other files that are no video are skipped and named); 2 wrong usage; 130 or 143 interrupted.
+    """
+    stop = Stop(until=None if until is None else next_time_of_day(until, now=datetime.now()))
+    if retry is not None and retry not in RETRY_CHOICES:
+        raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
+    if not library.strip():
+        raise ValueError('--library needs a name, not ""')
+    with stop.listening():
+        report = _index(
+            paths, library=library, questions=question or [], engine=engine, home=home, stop=stop,
+            retry=retry is not None, as_json=as_json, verbose=verbose,
+        )  # fmt: skip
+    if as_json:
+        _print_json(report.document())
+    else:
+        _print_index(report)
+    raise typer.Exit(_exit_code(report, stop))
+
+
+def _index(
+    paths: list[Path],
+    *,
+    library: str,
+    questions: list[str],
+    engine: str,
+    home: Path,
+    stop: Stop,
+    retry: bool,
+    as_json: bool,
+    verbose: bool,
+) -> IndexReport:
+    from indexer.indexing import Request, index_paths
+    from indexer.progress import reporter
+    from indexer.questions import question_set
+
+    _log_to_stderr(verbose)
+    request = Request(
+        paths=paths,
+        home=home,
+        library=library,
+        questions=question_set(questions),
+        engine=lambda: load_engine(engine),
+        embedder=load_embedder,
+        retry_quarantined=retry,
+    )
+    with reporter(quiet=as_json, stream=sys.stderr) as told:
+        return index_paths(request, reporter=told, stop=stop)
+
+
+def ask(
+    video: Annotated[Path, typer.Argument(help="One video file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know of it.")],
+    engine: EngineName = DEFAULT_ENGINE,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="FILE.mp4|FILE.png", help="Draw the proof into this file.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question about one file now, with its proof. Nothing is stored."""
+    from indexer.asking import ask as ask_file
+
+    used = load_engine(engine)
+    try:
+        result = ask_file(video, question, engine=used, overlay=overlay)
+    finally:
+        used.close()
+    if as_json:
+        _print_json(result.document())
+    else:
+        _print_answer(result)
+        if overlay is not None and result.overlay is None:
+            print("there is no proof to draw")
+
+
+def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJson = False) -> None:
+    """What is indexed, what is pending, what was given up and why."""
+    from indexer.status import read_status
+
+    found = read_status(home)
+    if as_json:
+        _print_json(found.document())
+    else:
+        _print_status(found)
+
+
+def load_engine(name: str) -> Engine:
+    """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
+    from engines import load_engine
+
+    return load_engine(name)
+
+
+def load_embedder() -> Embedder:
+    """What turns moments' texts into vectors."""
+    from engines.embedding import TextEmbedder
+
+    return TextEmbedder()
+
+
+def _exit_code(report: IndexReport, stop: Stop) -> int:
+    if stop.signal_number is not None:
+        return 128 + stop.signal_number
+    return 1 if report.failed else 0
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("indexer").setLevel(logging.INFO)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document))
+
+
+def _print_index(report: IndexReport) -> None:
+    totals = report.totals
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(totals.files.items()))
+    print(f"{len(report.files)} files: {counts or 'none'}")
+    if totals.segments:
+        print(
+            f"{totals.video_seconds:.1f} s of video in {totals.wall_seconds:.1f} s "
+            f"({totals.times_real:.1f}x real time), {totals.moments} moments"
+        )
+    if report.ending == "interrupted":
+        print("stopped by a signal; what is done is kept, the same command goes on from here")
+    elif report.ending == "until":
+        print("stopped at the given time; what is done is kept, the same command goes on from here")
+
+
+def _print_answer(result: AskResult) -> None:
+    print(result.answer.text)
+    for item in result.answer.evidence:
+        boxes = " ".join(f"[{b.x1:.3f} {b.y1:.3f} {b.x2:.3f} {b.y2:.3f}]" for b in item.claim.boxes)
+        sure = "" if item.confidence is None else f"  {item.confidence:.2f}"
+        print(f"  {item.time_s:9.3f} s  {item.claim.subject}  {boxes}{sure}")
+    print(f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {result.engine}")
+    if result.overlay is not None:
+        print(f"the proof is drawn in {result.overlay}")
+
+
+def _print_status(found: Status) -> None:
+    for library in found.libraries:
+        missing = f", {library.missing} missing" if library.missing else ""
+        print(
+            f"library {library.name}: {library.files} files{missing}, "
+            f"{library.videos} videos, {library.seconds:.1f} s"
+        )
+    for run in found.runs:
+        seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
+        print(f"engine {run.engine}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending")
+    print(f"{found.moments} moments")
+    for job in found.pending:
+        print(f"pending      {job.path}: {job.segments_left} segments{_because(job.reason)}")
+    for job in found.quarantined:
+        print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
+    for file in found.unusable:
+        print(f"unusable     {file.path}: {file.reason}")
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""

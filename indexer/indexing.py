@@ -1,0 +1,260 @@
+"""`index`: every file under the given paths is named, and every video among them looked at, once.
+
+First all files are recognised, so that the work is known; then video after video is done. Whatever is
+committed stays, whenever this ends, and the next call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from engines.contract import ClipSpec, Engine, Question
+from grounding.evidence import Span
+from indexer.catalogue import Catalogue, Placed
+from indexer.embedding import Embedder, Remembering
+from indexer.ledger import Standing, embedders, is_gone, lengths, paths_of_video, standings
+from indexer.merging import join
+from indexer.pipeline import Stopwatch
+from indexer.progress import Reporter
+from indexer.report import FileReport, IndexReport, Totals, shown
+from indexer.stopping import Stop, Stopped
+from indexer.work import Done, Task, Tools, Worker
+from storage import (
+    Database,
+    HomeLock,
+    ensure_library,
+    ensure_run,
+    known_files,
+    retry_quarantined,
+)
+from storage.jobs import Asked
+from storage.vectors import refresh_generation
+
+NEVER = Standing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed."""
+
+    paths: Sequence[Path]
+    home: Path
+    library: str
+    questions: Sequence[Question]
+    engine: Callable[[], Engine]
+    embedder: Callable[[], Embedder]
+    retry_quarantined: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One call, as it goes: what is used, and what is known so far."""
+
+    request: Request
+    database: Database
+    reporter: Reporter
+    stop: Stop
+    stopwatch: Stopwatch
+    seconds_of: dict[int, float] = field(default_factory=dict)
+    files: list[FileReport] = field(default_factory=list)
+    windows: dict[int, list[Span]] = field(default_factory=dict)
+    num_moments: int = 0
+
+    def settle(self, report: FileReport) -> None:
+        self.files.append(report)
+        self.reporter.file_done(report)
+
+
+def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = None) -> IndexReport:
+    """Index everything under `request.paths` into the home; twice does nothing the second time.
+
+    A file that can't be indexed is in the report and stops nothing. Raises StorageError when the home can't
+    be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded.
+    """
+    started = time.monotonic()
+    stop = stop or Stop()
+    # The lock first: opening may upgrade the schema, which is no work for two at once.
+    with HomeLock(request.home), Database.open(request.home, create=True) as database:
+        run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
+        with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+            _index(run)
+        return _report(run, wall_s=time.monotonic() - started)
+
+
+def _index(run: _Run) -> None:
+    placed = _take_stock(run)
+    if not placed:
+        return
+    with run.stop.at_once():
+        engine = run.request.engine()
+    try:
+        tasks = _plan(run, placed, engine=engine)
+        if tasks:
+            _work(run, tasks, engine=engine)
+    finally:
+        engine.close()
+    _refresh_vectors(run)
+
+
+def _take_stock(run: _Run) -> list[Placed]:
+    """The videos found; all else is settled at once."""
+    with run.database.writing() as session:
+        library_id = ensure_library(session, run.request.library)
+        known = known_files(session, library_id)
+    catalogue = Catalogue(
+        run.database,
+        library_id=library_id,
+        known=known,
+        stopwatch=run.stopwatch,
+        stop=run.stop,
+        reporter=run.reporter,
+    )
+    placed = []
+    for item in catalogue.take_stock(run.request.paths):
+        if isinstance(item, Placed):
+            placed.append(item)
+        else:
+            run.settle(item)
+    return placed
+
+
+def _plan(run: _Run, placed: Sequence[Placed], *, engine: Engine) -> list[Task]:
+    """What is left to do, one task a video; files that need nothing are settled at once."""
+    if run.request.retry_quarantined:
+        with run.database.writing() as session:
+            for video_id in {item.video_id for item in placed}:
+                retry_quarantined(session, video_id=video_id)
+    with run.database.reading() as session:
+        standing_of = standings(session, fingerprint=engine.fingerprint)
+        run.seconds_of = lengths(session)
+    questions: tuple[Asked, ...] = tuple((q.task, q.text) for q in run.request.questions)
+    first: dict[int, Path] = {}
+    for item in sorted(placed, key=lambda item: item.new):  # a path that was known before its copies
+        first.setdefault(item.video_id, item.path)
+    tasks = []
+    for item in placed:
+        standing = standing_of.get(item.video_id, NEVER)
+        if item.path != first[item.video_id]:
+            run.settle(_same_as(run, item, first[item.video_id]))
+        elif standing.lacks(questions):
+            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp, questions=questions))
+        else:
+            run.settle(_nothing_to_do(run, item, standing))
+    _announce(run, tasks, standing_of, spec=engine.spec)
+    return tasks
+
+
+def _same_as(run: _Run, item: Placed, other: Path) -> FileReport:
+    return FileReport(
+        path=item.path,
+        status="duplicate",
+        reason=f"same content as {shown(other)}",
+        seconds=run.seconds_of[item.video_id],
+    )
+
+
+def _nothing_to_do(run: _Run, item: Placed, standing: Standing) -> FileReport:
+    seconds = run.seconds_of[item.video_id]
+    if standing.quarantined:
+        reason = f"in quarantine: {standing.quarantined[0]}; --retry quarantined tries again"
+        return FileReport(path=item.path, status="failed", reason=reason, seconds=seconds)
+    if item.new:
+        with run.database.reading() as session:
+            others = [p for p in paths_of_video(session, item.video_id) if p != os.fspath(item.path)]
+        present = [p for p in others if not is_gone(p)]
+        if present:
+            return _same_as(run, item, Path(present[0]))
+        if others:
+            reason = f"moved here from {shown(Path(others[-1]))}"
+            return FileReport(path=item.path, status="unchanged", reason=reason, seconds=seconds)
+    return FileReport(path=item.path, status="unchanged", seconds=seconds)
+
+
+def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing], *, spec: ClipSpec) -> None:
+    step_s = spec.window_s - spec.overlap_s
+    num_segments, seconds = 0, 0.0
+    for task in tasks:
+        length_s = run.seconds_of[task.video_id]
+        planned = standing_of.get(task.video_id, NEVER).pending_segments
+        num_segments += planned or max(math.ceil(length_s / step_s), 1)
+        seconds += min(planned * step_s, length_s) if planned else length_s
+    run.reporter.planned(files=len(tasks), segments=num_segments, seconds=seconds)
+
+
+def _work(run: _Run, tasks: Sequence[Task], *, engine: Engine) -> None:
+    with run.database.writing() as session:
+        run_id = ensure_run(
+            session, fingerprint=engine.fingerprint, engine=engine.name, config={"clip": asdict(engine.spec)}
+        )
+    tools = Tools(
+        database=run.database,
+        run_id=run_id,
+        engine=engine,
+        embedder=Remembering(run.request.embedder),
+        stopwatch=run.stopwatch,
+        stop=run.stop,
+    )
+    worker = Worker(
+        tools, told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window))
+    )
+    for task in tasks:
+        done = Done()
+        try:
+            if run.stop.reason() is None:
+                worker.do(task, done)
+            else:
+                done.state = "stopped"
+        except Stopped:
+            done.state = "stopped"
+        run.windows[task.video_id] = done.windows
+        run.num_moments += done.moments
+        run.settle(_settled(run, task, done))
+
+
+def _settled(run: _Run, task: Task, done: Done) -> FileReport:
+    seconds = run.seconds_of[task.video_id]
+    if done.state == "done":
+        return FileReport(path=task.path, status="indexed", reason=done.note, seconds=seconds)
+    if done.state == "stopped":
+        how_far = f"stopped after {len(done.windows)} segments" if done.windows else "not begun"
+        reason = f"{how_far}; run the same command again to go on"
+        return FileReport(path=task.path, status="skipped", reason=reason, seconds=seconds)
+    return FileReport(path=task.path, status="failed", reason=done.reason, seconds=seconds)
+
+
+def _refresh_vectors(run: _Run) -> None:
+    """A new vector generation, once, when there are moments that the newest one does not hold."""
+    with run.database.reading() as session:
+        names = embedders(session)
+    with run.stopwatch.on("vectors"):
+        for name in names:
+            refresh_generation(run.database, run.request.home, embedder=name)
+
+
+def _report(run: _Run, *, wall_s: float) -> IndexReport:
+    looked_at_s = sum(_length(span) for windows in run.windows.values() for span in join(windows))
+    totals = Totals(
+        files=Counter(report.status for report in run.files),
+        video_seconds=looked_at_s,
+        wall_seconds=wall_s,
+        segments=sum(len(windows) for windows in run.windows.values()),
+        moments=run.num_moments,
+        spent=dict(run.stopwatch.spent),
+    )
+    return IndexReport(
+        library=run.request.library,
+        files=tuple(run.files),
+        totals=totals,
+        ending=run.stop.reason() or "complete",
+    )
+
+
+def _length(span: Span) -> float:
+    return span.end_s - span.start_s

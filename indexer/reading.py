@@ -1,0 +1,135 @@
+"""One file, window by window, read one step ahead of whoever looks at it.
+
+A single thread decodes the next window while the engine works on the present one (PyAV and the network
+libraries release the interpreter lock). At most `ahead` windows wait, so memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.contract import ClipSpec
+from grounding.evidence import Span
+from video.frames import Clip, FrameSource, VideoInfo
+from video.reader import open_video
+from video.sampling import grid
+
+Readings = Iterator["Reading"]
+
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """One window to be read, and the times of the frames wanted of it. `number` is its place in the plan."""
+
+    number: int
+    window: Span
+    times_s: tuple[float, ...]
+    still: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A window as it came off the file: a clip, or the error in its place. `cost_s` is wall time."""
+
+    cut: Cut
+    clip: Clip | None
+    error: Exception | None
+    cost_s: float
+
+
+def plan(
+    info: VideoInfo, windows: Sequence[Span], *, spec: ClipSpec, still: Sequence[Span]
+) -> tuple[Cut, ...]:
+    """How `windows` of a file are read for an engine that wants `spec`.
+
+    A window that lies in one of the `still` spans from end to end is given by a single frame; one that is
+    still in part is sampled in full, so that whatever moves is followed from before it moved.
+    """
+    cuts = []
+    for number, window in enumerate(windows):
+        unmoving = any(s.start_s <= window.start_s and window.end_s <= s.end_s for s in still)
+        times_s = (
+            (window.start_s,)
+            if unmoving
+            else grid(window, anchor_s=info.start_s, rate_hz=spec.rate_hz, max_frames=spec.max_frames)
+        )
+        cuts.append(Cut(number=number, window=window, times_s=times_s, still=unmoving))
+    return tuple(cuts)
+
+
+@contextmanager
+def read_ahead(path: Path, cuts: Sequence[Cut], *, spec: ClipSpec, ahead: int = 1) -> Iterator[Readings]:
+    """The windows of `path` in order, decoded on another thread, which begins at once.
+
+    Errors come in their window's place. Leaving ends the thread, after the window that it is at.
+    """
+    waiting: queue.Queue[Reading | None] = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_read_all, args=(path, cuts, spec, waiting, stop), name="proofreel-reader", daemon=True
+    )
+    thread.start()
+    try:
+        yield iter(waiting.get, None)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _read_all(
+    path: Path,
+    cuts: Sequence[Cut],
+    spec: ClipSpec,
+    waiting: queue.Queue[Reading | None],
+    stop: threading.Event,
+) -> None:
+    source: FrameSource | None = None
+    for cut in cuts:
+        started = time.perf_counter()
+        clip, error = None, None
+        try:
+            source = source or open_video(path)
+            clip = _read(source, cut, spec=spec)
+        except Exception as caught:  # carried to the thread that asked, and raised or recorded there
+            error = caught
+            _close(source)
+            source = None  # its decoder is in an unknown state: the next window opens the file anew
+        cost_s = time.perf_counter() - started
+        if not _hand_over(Reading(cut=cut, clip=clip, error=error, cost_s=cost_s), waiting, stop):
+            break
+        del clip  # or one window more than needed stays in memory while the next is read
+    _close(source)
+    _hand_over(None, waiting, stop)
+
+
+def _read(source: FrameSource, cut: Cut, *, spec: ClipSpec) -> Clip:
+    return source.clip(
+        cut.window,
+        times_s=cut.times_s,
+        max_side=spec.max_side,
+        dense_side=None if cut.still else spec.dense_side,
+        still=cut.still,
+    )
+
+
+def _hand_over(reading: Reading | None, waiting: queue.Queue[Reading | None], stop: threading.Event) -> bool:
+    while not stop.is_set():
+        try:
+            waiting.put(reading, timeout=POLL_S)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def _close(source: FrameSource | None) -> None:
+    if source is not None:
+        source.close()

@@ -1,0 +1,105 @@
+"""What `index` tells about itself: one line a file, and the sums."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from grounding.errors import printable
+
+FileStatus = Literal["indexed", "unchanged", "duplicate", "skipped", "failed"]
+Stage = Literal["hash", "probe", "load", "read", "wait", "engine", "embed", "write", "vectors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What became of one file. `seconds` is its length in video time, None where it has none.
+
+    "unchanged" was there before and had nothing left to do; a "duplicate" has the content of another path
+    (named in `reason`); "skipped" is no video; "failed" is a file that should have been indexed and was not,
+    or not in full.
+    """
+
+    path: Path
+    status: FileStatus
+    reason: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The sums of one run. `video_seconds` is what was looked at in this run, `wall_seconds` what it took.
+
+    `spent` holds seconds by stage; "read" runs beside "engine", so they can sum to more than the wall clock,
+    and "wait" is how long the engine's side waited for a window.
+    """
+
+    files: Mapping[FileStatus, int]
+    video_seconds: float
+    wall_seconds: float
+    segments: int
+    moments: int
+    spent: Mapping[Stage, float]
+
+    @property
+    def times_real(self) -> float:
+        """Seconds of video a second of wall clock."""
+        return self.video_seconds / self.wall_seconds if self.wall_seconds > 0 else 0.0
+
+
+Ending = Literal["complete", "interrupted", "until"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """Everything that one `index` did. `ending` tells whether it ran to its end, and if not, why."""
+
+    library: str
+    files: tuple[FileReport, ...] = field(repr=False)
+    totals: Totals
+    ending: Ending = "complete"
+
+    @property
+    def failed(self) -> tuple[FileReport, ...]:
+        return tuple(f for f in self.files if f.status == "failed")
+
+    def document(self) -> dict[str, Any]:
+        """The report as "proofreel.index/1"."""
+        totals = self.totals
+        return {
+            "schema": "proofreel.index/1",
+            "library": self.library,
+            "ending": self.ending,
+            "files": [_file(f) for f in self.files],
+            "totals": {
+                "files": len(self.files),
+                **dict(totals.files),
+                "segments": totals.segments,
+                "moments": totals.moments,
+                "video_seconds": round(totals.video_seconds, 3),
+                "wall_seconds": round(totals.wall_seconds, 3),
+                "times_real": round(totals.times_real, 2),
+                "spent": {stage: round(seconds, 3) for stage, seconds in totals.spent.items()},
+            },
+        }
+
+
+def _file(report: FileReport) -> dict[str, Any]:
+    seconds = None if report.seconds is None else round(report.seconds, 3)
+    return {
+        "path": shown(report.path),
+        "status": report.status,
+        "reason": report.reason,
+        "seconds": seconds,
+    }
+
+
+def shown(path: Path) -> str:
+    """A path for people: relative to the working directory where it lies in it, one printable line."""
+    try:
+        return printable(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return printable(os.fspath(path))

@@ -1,0 +1,244 @@
+"""`status`: what a home holds, what is still to be done, what was given up and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import distinct, func, select
+from sqlalchemy.orm import Session
+
+from indexer.report import shown
+from storage import Database
+from storage.paths import text_to_path
+from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
+
+KINDS = ("sampled", "still", "damaged", "skipped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryStatus:
+    """A library: its files that are there, the videos in them, their length. `missing` files are gone."""
+
+    name: str
+    files: int
+    missing: int
+    videos: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """One way of answering: seconds looked at by kind of coverage, and those still waiting."""
+
+    engine: str
+    fingerprint: str
+    jobs: dict[str, int]
+    coverage: dict[str, float]
+    pending_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJob:
+    """A job that is pending or in quarantine. `reason` is that of the quarantine or of the last attempt."""
+
+    path: str
+    engine: str
+    segments_left: int
+    seconds_left: float
+    attempts: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusableFile:
+    """A file that gives no video, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything that `status` tells of a home."""
+
+    home: Path
+    libraries: tuple[LibraryStatus, ...]
+    runs: tuple[RunStatus, ...]
+    moments: int
+    pending: tuple[OpenJob, ...] = field(repr=False)
+    quarantined: tuple[OpenJob, ...] = field(repr=False)
+    unusable: tuple[UnusableFile, ...] = field(repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """The status as "proofreel.status/1"."""
+        return {
+            "schema": "proofreel.status/1",
+            "home": shown(self.home),
+            "libraries": [
+                {
+                    "name": x.name,
+                    "files": x.files,
+                    "missing": x.missing,
+                    "videos": x.videos,
+                    "seconds": round(x.seconds, 3),
+                }
+                for x in self.libraries
+            ],
+            "runs": [
+                {
+                    "engine": x.engine,
+                    "fingerprint": x.fingerprint,
+                    "jobs": x.jobs,
+                    "coverage": {kind: round(seconds, 3) for kind, seconds in x.coverage.items()},
+                    "pending_seconds": round(x.pending_seconds, 3),
+                }
+                for x in self.runs
+            ],
+            "moments": self.moments,
+            "pending": [_job_document(job) for job in self.pending],
+            "quarantined": [_job_document(job) for job in self.quarantined],
+            "unusable": [{"path": x.path, "reason": x.reason} for x in self.unusable],
+        }
+
+
+def read_status(home: Path) -> Status:
+    """Read the status of `home`. Raises StorageError where there is no index."""
+    with Database.open(home) as database, database.reading() as session:
+        return Status(
+            home=home,
+            libraries=tuple(_libraries(session)),
+            runs=tuple(_runs(session)),
+            moments=session.scalar(select(func.count(Moment.id))) or 0,
+            pending=tuple(_jobs(session, state="pending")),
+            quarantined=tuple(_jobs(session, state="quarantined")),
+            unusable=tuple(_unusable(session)),
+        )
+
+
+def _libraries(session: Session) -> Iterable[LibraryStatus]:
+    present = File.missing_since.is_(None)
+    for id, name in session.execute(select(Library.id, Library.name).order_by(Library.name)):
+        ours = File.library_id == id
+        videos = select(File.video_id).where(ours, present, File.video_id.is_not(None))
+        num_videos, seconds = session.execute(
+            select(func.count(), func.sum(Video.end_s - Video.start_s)).where(Video.id.in_(videos))
+        ).one()
+        yield LibraryStatus(
+            name=name,
+            files=session.scalar(select(func.count()).where(ours, present)) or 0,
+            missing=session.scalar(select(func.count()).where(ours, ~present)) or 0,
+            videos=num_videos,
+            seconds=seconds or 0.0,
+        )
+
+
+def _runs(session: Session) -> Iterable[RunStatus]:
+    # A stretch that several jobs of one run looked at, for questions that came later, counts once.
+    looked_at = (
+        select(Job.run_id, Job.video_id, Coverage.start_s, Coverage.end_s, Coverage.kind)
+        .join(Segment, Segment.id == Coverage.segment_id)
+        .join(Job, Job.id == Segment.job_id)
+        .distinct()
+        .subquery()
+    )
+    seconds: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(KINDS, 0.0))
+    for run_id, kind, total in session.execute(
+        select(
+            looked_at.c.run_id, looked_at.c.kind, func.sum(looked_at.c.end_s - looked_at.c.start_s)
+        ).group_by(looked_at.c.run_id, looked_at.c.kind)
+    ):
+        seconds[run_id][kind] = total
+    jobs: defaultdict[int, dict[str, int]] = defaultdict(
+        lambda: dict.fromkeys(("pending", "done", "quarantined"), 0)
+    )
+    counted = select(Job.run_id, Job.state, func.count()).group_by(Job.run_id, Job.state)
+    for run_id, state, count in session.execute(counted):
+        jobs[run_id][state] = count
+    waiting = dict(
+        session.execute(
+            select(Job.run_id, func.sum(Segment.end_s - Segment.start_s))
+            .join(Segment, Segment.job_id == Job.id)
+            .where(Job.state == "pending", Segment.state == "pending")
+            .group_by(Job.run_id)
+        ).all()
+    )
+    for run_id, engine, fingerprint in session.execute(
+        select(Run.id, Run.engine, Run.fingerprint).order_by(Run.id)
+    ):
+        yield RunStatus(
+            engine=engine,
+            fingerprint=fingerprint,
+            jobs=jobs[run_id],
+            coverage=seconds[run_id],
+            pending_seconds=waiting.get(run_id, 0.0),
+        )
+
+
+def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
+    left = Segment.state == "pending"
+    rows = session.execute(
+        select(
+            Job.id,
+            Job.video_id,
+            Job.reason,
+            Run.engine,
+            func.count(Segment.id),
+            func.sum(Segment.end_s - Segment.start_s),
+        )
+        .join(Run, Run.id == Job.run_id)
+        .outerjoin(Segment, (Segment.job_id == Job.id) & left)
+        .where(Job.state == state)
+        .group_by(Job.id)
+        .order_by(Job.id)
+    )
+    for job_id, video_id, reason, engine, num_left, seconds_left in rows:
+        failed = select(Attempt.reason).where(Attempt.job_id == job_id, Attempt.outcome == "raised")
+        yield OpenJob(
+            path=_a_path(session, video_id),
+            engine=engine,
+            segments_left=num_left,
+            seconds_left=seconds_left or 0.0,
+            attempts=session.scalar(
+                select(func.count(distinct(Attempt.id))).where(
+                    Attempt.job_id == job_id, Attempt.outcome == "raised"
+                )
+            )
+            or 0,
+            reason=reason or session.scalar(failed.order_by(Attempt.id.desc()).limit(1)),
+        )
+
+
+def _a_path(session: Session, video_id: int) -> str:
+    """Where the video is, or was last."""
+    text = session.scalar(
+        select(File.path)
+        .where(File.video_id == video_id)
+        .order_by(File.missing_since.is_not(None), File.id)
+        .limit(1)
+    )
+    return "(no file)" if text is None else shown(Path(text_to_path(text)))
+
+
+def _unusable(session: Session) -> Iterable[UnusableFile]:
+    rows = session.execute(
+        select(File.path, File.reason)
+        .where(File.video_id.is_(None), File.missing_since.is_(None))
+        .order_by(File.path)
+    )
+    for path, reason in rows:
+        yield UnusableFile(path=shown(Path(text_to_path(path))), reason=reason or "")
+
+
+def _job_document(job: OpenJob) -> dict[str, Any]:
+    return {
+        "path": job.path,
+        "engine": job.engine,
+        "segments_left": job.segments_left,
+        "seconds_left": round(job.seconds_left, 3),
+        "attempts": job.attempts,
+        "reason": job.reason,
+    }

@@ -1,0 +1,262 @@
+"""One video's jobs, done as far as they go: segments read, looked at, and committed one by one.
+
+A segment is committed whole or stays pending; whatever goes wrong with one is kept with the attempt and does
+not stop the next. Two attempts that failed put the job in quarantine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from engines.contract import Engine
+from grounding.errors import EngineError, MediaError
+from grounding.evidence import Span
+from indexer.embedding import Remembering
+from indexer.identity import Stamp, check_unchanged
+from indexer.pipeline import Stopwatch, look
+from indexer.reading import Reading, plan, read_ahead
+from indexer.report import shown
+from indexer.stopping import Stop, Stopped
+from storage import Database, commit_segment, plan_job, quarantine_job, record_attempt
+from storage.jobs import Asked
+from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
+from video.frames import VideoInfo
+from video.probe import probe
+from video.sampling import windows
+from video.stillness import still_spans
+
+MAX_ATTEMPTS = 2
+MAX_FAILURES_IN_A_ROW = 3
+"""So many segments of one job that fail one after the other end the attempt: the rest would fail as well."""
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """An engine whose models can be loaded before the first clip."""
+
+    def load(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the work is done with, the same for every video of a run."""
+
+    database: Database
+    run_id: int
+    engine: Engine
+    embedder: Remembering
+    stopwatch: Stopwatch
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A video, the path that it is read from, and what is asked of it (task, text)."""
+
+    video_id: int
+    path: Path
+    stamp: Stamp
+    questions: tuple[Asked, ...]
+
+
+State = Literal["done", "failed", "quarantined", "stopped"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Done:
+    """What became of a task. `windows` are those committed now.
+
+    `reason` is None when all went well; `note` is what the user should know also then.
+    """
+
+    state: State = "done"
+    reason: str | None = None
+    note: str | None = None
+    windows: list[Span] = field(default_factory=list)
+    moments: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One try at one job, as it goes."""
+
+    job: PendingJob
+    task: Task
+    started_at: datetime
+    started: float
+    num_committed: int = 0
+    failures: list[str] = field(default_factory=list)
+    failed_in_a_row: int = 0
+    lost: str | None = None  # why the file is no longer the one that was planned
+
+    @property
+    def is_hopeless(self) -> bool:
+        return self.lost is not None or self.failed_in_a_row >= MAX_FAILURES_IN_A_ROW
+
+
+class Worker:
+    """Does tasks one after the other with the same tools."""
+
+    def __init__(self, tools: Tools, *, told: Callable[[Task, Span], None]) -> None:
+        """`told` is called once a segment, committed or failed, with its window."""
+        self._tools = tools
+        self._told = told
+        self._is_loaded = False
+
+    def do(self, task: Task, done: Done) -> None:
+        """Do every job of a task that is left, oldest first; what happens is kept in `done`.
+
+        Raises StorageError when the database can't go on, and `Stopped`; whatever else goes wrong is told.
+        """
+        try:
+            info, still = self._examined(task)
+        except Exception as error:
+            # No attempt is charged: the fault is this path's (gone, changed), not the content's.
+            done.state, done.reason = "failed", _reason(error)
+            return
+        done.note = _cut_off(info)
+        while done.state in ("done", "quarantined") and (job := self._next_job(task, info)) is not None:
+            attempt = _Attempt(job=job, task=task, started_at=datetime.now(UTC), started=time.perf_counter())
+            self._try(attempt, info=info, still=still, done=done)
+
+    def _examined(self, task: Task) -> tuple[VideoInfo, tuple[Span, ...]]:
+        with self._tools.stop.at_once(), self._tools.stopwatch.on("probe"):
+            info = probe(task.path)
+            check_unchanged(task.path, task.stamp)
+            return info, still_spans(info) if self._tools.engine.spec.skip_still else ()
+
+    def _next_job(self, task: Task, info: VideoInfo) -> PendingJob | None:
+        spec = self._tools.engine.spec
+        with self._tools.database.writing() as session:
+            return plan_job(
+                session,
+                video_id=task.video_id,
+                run_id=self._tools.run_id,
+                questions=task.questions,
+                windows=windows(info, window_s=spec.window_s, overlap_s=spec.overlap_s),
+            )
+
+    def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> None:
+        try:
+            complete = self._do_segments(attempt, info=info, still=still, done=done)
+        except Stopped:
+            self._record(attempt, "interrupted")
+            raise
+        if attempt.lost is not None:
+            done.state, done.reason = "failed", attempt.lost
+            self._record(attempt, "lost", reason=attempt.lost)
+        elif attempt.failures:
+            self._give_up(attempt, done)
+        elif complete:
+            self._record(attempt, "done")
+        else:
+            done.state = "stopped"
+            self._record(attempt, "interrupted")
+
+    def _do_segments(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> bool:
+        """Whether every segment was tried."""
+        spec, segments = self._tools.engine.spec, attempt.job.segments
+        cuts = plan(info, [segment.window for segment in segments], spec=spec, still=still)
+        with read_ahead(attempt.task.path, cuts, spec=spec) as readings:
+            self._load_engine()  # while the first window is decoded
+            for segment in segments:
+                if self._tools.stop.reason() or attempt.is_hopeless:
+                    return False
+                with self._tools.stopwatch.on("wait"):
+                    reading = next(readings)
+                self._do_segment(segment, reading, attempt=attempt, done=done)
+        return True
+
+    def _load_engine(self) -> None:
+        """Before the first clip: a missing model is no video's fault, and is raised as it is."""
+        engine = self._tools.engine
+        if not self._is_loaded and isinstance(engine, Loadable):
+            with self._tools.stop.at_once(), self._tools.stopwatch.on("load"):
+                engine.load()
+        self._is_loaded = True
+
+    def _do_segment(
+        self, segment: PendingSegment, reading: Reading, *, attempt: _Attempt, done: Done
+    ) -> None:
+        self._tools.stopwatch.add("read", reading.cost_s)
+        try:
+            # What was decoded belongs to this video only if the file is still the one that was hashed.
+            check_unchanged(attempt.task.path, attempt.task.stamp)
+        except MediaError as error:
+            attempt.lost = error.reason
+            return
+        try:
+            rows = self._look(reading, attempt)
+        except Exception as error:
+            attempt.failures.append(f"at {segment.window.start_s:.1f} s: {_reason(error)}")
+            attempt.failed_in_a_row += 1
+            log.info("job=%d segment=%d failed", attempt.job.id, segment.position, exc_info=error)
+        else:
+            with self._tools.stopwatch.on("write"), self._tools.database.writing() as session:
+                commit_segment(session, segment.id, rows)
+            attempt.num_committed += 1
+            attempt.failed_in_a_row = 0
+            done.windows.append(segment.window)
+            done.moments += sum(len(answer.moments) for answer in rows.answers)
+        self._told(attempt.task, segment.window)
+
+    def _look(self, reading: Reading, attempt: _Attempt) -> SegmentRows:
+        if reading.clip is None:
+            assert reading.error is not None
+            raise reading.error
+        return look(
+            reading.clip,
+            attempt.job.questions,
+            engine=self._tools.engine,
+            embedder=self._tools.embedder,
+            stopwatch=self._tools.stopwatch,
+        )
+
+    def _give_up(self, attempt: _Attempt, done: Done) -> None:
+        """Keep why the attempt failed; the last one allowed puts the job in quarantine."""
+        first, more = attempt.failures[0], len(attempt.failures) - 1
+        reason = f"{first} (and {more} more)" if more else first
+        charged = self._record(attempt, "raised", reason=reason)
+        if charged < MAX_ATTEMPTS:
+            done.state, done.reason = "failed", f"{reason}; run the same command again to retry"
+        else:
+            done.state = "quarantined"
+            done.reason = f"in quarantine after {charged} attempts: {reason}; --retry quarantined tries again"
+
+    def _record(self, attempt: _Attempt, outcome: Outcome, *, reason: str | None = None) -> int:
+        """Store how the attempt ended, in quarantine when it was one too many; gives how many count."""
+        cost_s = time.perf_counter() - attempt.started
+        job = attempt.job
+        with self._tools.database.writing() as session:
+            charged = record_attempt(
+                session, job.id, outcome=outcome, started_at=attempt.started_at, cost_s=cost_s, reason=reason
+            )
+            if outcome == "raised" and charged >= MAX_ATTEMPTS:
+                quarantine_job(session, job.id, reason=reason or "")
+        log.info(
+            "job=%d video=%d outcome=%s segments=%d/%d cost_s=%.2f file=%s reason=%s",
+            *(job.id, job.video_id, outcome, attempt.num_committed, len(job.segments), cost_s),
+            *(shown(attempt.task.path), reason),
+        )
+        return charged
+
+
+def _cut_off(info: VideoInfo) -> str | None:
+    """What is said of a file whose header lists frames beyond its end."""
+    lost_s = max((d.end_s for d in info.damaged), default=info.end_s) - info.end_s
+    return f"the file is cut off: {lost_s:.1f} s are missing at its end" if lost_s > 0 else None
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the path, which stands beside it."""
+    if isinstance(error, MediaError):
+        return error.reason
+    return str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"

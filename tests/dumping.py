@@ -1,0 +1,31 @@
+"""The rows of a home's database, to be compared between two runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+CLOCK_COLUMNS = frozenset(
+    {"created_at", "committed_at", "finished_at", "seen_at", "started_at", "cost_s", "missing_since"}
+)
+RUN_TABLES = frozenset({"attempt", "vector_generation", "alembic_version"})
+"""What differs when the same work is done in more than one go."""
+
+
+def rows(home: Path, *, clocks: bool = True, runs: bool = True) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, sorted; on request without wall-clock columns or RUN_TABLES."""
+    with sqlite3.connect(f"file:{home / 'proofreel.db'}?mode=ro", uri=True) as connection:
+        names = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if not name.startswith("sqlite_") and (runs or name not in RUN_TABLES)
+        ]
+        found = {}
+        for name in sorted(names):
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+            kept = [c for c in columns if clocks or c not in CLOCK_COLUMNS]
+            selected = connection.execute(f'SELECT {", ".join(kept)} FROM "{name}"')
+            found[name] = [dict(zip(kept, row, strict=True)) for row in sorted(selected, key=repr)]
+    connection.close()
+    return found

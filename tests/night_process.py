@@ -1,0 +1,90 @@
+"""`proofreel index|ask|status` with the brightness engine, as a process of its own that can be killed.
+
+Run as `python -m tests.night_process [--clip-s SECONDS] COMMAND ...`; SECONDS is how long each clip takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from grounding.errors import ProofreelError
+from indexer import commands
+from tests.brightness import BrightnessEngine
+from tests.lamps import LetterEmbedder
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(*args: str | Path, clip_s: float = 0.0) -> list[str | Path]:
+    """The command line of such a process; run it in ROOT."""
+    return [sys.executable, "-m", "tests.night_process", f"--clip-s={clip_s}", *args]
+
+
+def run(*args: str | Path, clip_s: float = 0.0, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run it to its end and give its output as text."""
+    line = command(*args, clip_s=clip_s)
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, **options)
+
+
+def start(*args: str | Path, clip_s: float = 0.0) -> subprocess.Popen[str]:
+    """Start it, and let the caller end it."""
+    line = command(*args, clip_s=clip_s)
+    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_here(*args: str | Path) -> Outcome:
+    """The same within this process, in a third of the time; for what needs no process of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    own = commands.load_engine, commands.load_embedder
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(["--clip-s=0", *map(os.fspath, args)])
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        finally:
+            commands.load_engine, commands.load_embedder = own
+    return Outcome(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def main(args: Sequence[str]) -> None:
+    clip_s = float(args[0].removeprefix("--clip-s="))
+    commands.load_engine = lambda name: BrightnessEngine(on_clip=lambda clip: time.sleep(clip_s))
+    commands.load_embedder = LetterEmbedder
+    app = typer.Typer(pretty_exceptions_enable=False)
+    commands.register(app)
+    try:
+        app(args[1:], prog_name="proofreel")
+    except ValueError as error:
+        _fail(error, code=2)
+    except ProofreelError as error:
+        _fail(error, code=1)
+
+
+def _fail(error: Exception, *, code: int) -> None:
+    print(f"proofreel: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

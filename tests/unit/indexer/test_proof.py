@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engines.contract import Track, TrackPoint
+from grounding.evidence import Box, Claim, Span
+from indexer.merging import Evidence
+from indexer.proof import Marks, box_at, check_overlay
+
+LEFT, MIDDLE, RIGHT = Box(0.0, 0.4, 0.2, 0.6), Box(0.4, 0.4, 0.6, 0.6), Box(0.8, 0.4, 1.0, 0.6)
+
+
+def track(label: str, *points: tuple[float, Box], until_s: float | None = None) -> Track:
+    made = tuple(TrackPoint(time_s=t, pts=int(t * 1000), box=box, confidence=0.9) for t, box in points)
+    return Track(label=label, span=Span(points[0][0], until_s or points[-1][0]), points=made)
+
+
+def claimed(subject: str, time_s: float, box: Box) -> Evidence:
+    claim = Claim(subject=subject, boxes=(box,), time_s=time_s)
+    return Evidence(claim=claim, time_s=time_s, pts=int(time_s * 1000), confidence=0.5)
+
+
+def test_between_two_points_a_box_is_on_the_line_and_at_the_ends_it_stays() -> None:
+    moving = track("bus", (1.0, LEFT), (2.0, RIGHT), until_s=2.4)
+
+    middle = box_at(moving, 1.5)
+    assert middle is not None
+    assert (middle.x1, middle.x2, middle.y1) == pytest.approx((0.4, 0.6, 0.4))
+    assert box_at(moving, 2.3) == RIGHT
+    assert box_at(moving, 0.9) is None and box_at(moving, 2.5) is None
+
+
+def test_a_claim_s_own_track_carries_its_box_along_and_other_tracks_are_not_drawn() -> None:
+    bus = track("bus", (1.0, LEFT), (2.0, RIGHT))
+    other_bus = track("bus", (1.0, RIGHT), (2.0, RIGHT))
+    car = track("car", (1.0, LEFT), (2.0, LEFT))
+    marks = Marks([claimed("bus", 1.0, LEFT)], tracks=[bus, other_bus, car], reach_s=0.25)
+
+    (mark,) = marks.at(1.5)
+    assert (mark.label, mark.confidence) == ("bus", 0.5) and mark.box.x1 == pytest.approx(0.4)
+    assert marks.at(3.0) == []
+
+
+def test_two_claims_of_one_thing_are_drawn_once() -> None:
+    bus = track("bus", (1.0, LEFT), (2.0, RIGHT))
+    marks = Marks([claimed("bus", 1.0, LEFT), claimed("bus", 2.0, RIGHT)], tracks=[bus], reach_s=0.25)
+
+    assert len(marks.at(1.5)) == 1
+
+
+def test_a_claim_without_a_track_stands_only_around_its_own_frame() -> None:
+    marks = Marks([claimed("bus", 1.0, MIDDLE)], tracks=[], reach_s=0.25)
+
+    assert [m.box for m in marks.at(1.2)] == [MIDDLE]
+    assert marks.at(1.3) == []
+
+
+def test_only_a_png_or_an_mp4_in_an_existing_folder_can_be_drawn_into(tmp_path: Path) -> None:
+    check_overlay(tmp_path / "proof.PNG")
+    with pytest.raises(ValueError, match=r"ends in \.png or \.mp4, not 'proof\.gif'"):
+        check_overlay(tmp_path / "proof.gif")
+    with pytest.raises(ValueError, match="no such folder"):
+        check_overlay(tmp_path / "nowhere" / "proof.png")
