@@ -1,0 +1,105 @@
+"""When two moments are one hit, and how far a hit reaches.
+
+Two moments of one video are one hit when they *touch* (they overlap, or at most `TOUCH_S` lies between them)
+and *say the same*: both are read off the screen or neither is, and they share at least two thirds of all
+their content words (stems; numbers and small words don't count, so that "2 cars" and "3 cars" are one hit
+that tells both). Each part must say the same as the hit's best moment, the *leader*, not as its neighbour:
+texts that drift never chain a film into one hit. The same text throughout does, and should.
+
+Parts come from SQL, not from the candidate lists, so that a hit's start and end don't depend on where those
+lists were cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from engines.english import stem, straightened, tokens, word_classes
+
+TOUCH_S = 1.0
+"""Two sampling steps of the default engine: a thing that is seen in each of two neighbouring windows."""
+
+SHARED = 2 / 3
+_FIRST_REACH_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A moment as it is stored."""
+
+    id: int
+    video_id: int
+    start_s: float
+    end_s: float
+    text: str
+    source: str
+
+
+def says_the_same(one: Candidate, other: Candidate) -> bool:
+    """Whether two moments' texts are one statement (see the module)."""
+    if (one.source == "screen_text") != (other.source == "screen_text"):
+        return False
+    if one.text == other.text:
+        return True
+    words, others = content_words(one.text), content_words(other.text)
+    return bool(words) and len(words & others) >= SHARED * len(words | others)
+
+
+@lru_cache(maxsize=8192)
+def content_words(text: str) -> frozenset[str]:
+    """The stems of a text's words without numbers, marks and words that join others."""
+    classes = word_classes()
+    dropped = classes.determiners | classes.glue | classes.numbers.keys()
+    words = (token for token in tokens(straightened(text)) if any(c.isalpha() for c in token))
+    return frozenset(stem(word) for word in words if word not in dropped)
+
+
+def joined(leader: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
+    """The leader and those of `others` (all say the same) that touch it or one another, by start."""
+    ordered = sorted([leader, *others], key=lambda c: (c.start_s, c.end_s, c.id))
+    groups: list[list[Candidate]] = []
+    end_s = 0.0
+    for candidate in ordered:
+        if groups and candidate.start_s - end_s <= TOUCH_S:
+            groups[-1].append(candidate)
+            end_s = max(end_s, candidate.end_s)
+        else:
+            groups.append([candidate])
+            end_s = candidate.end_s
+    return next(group for group in groups if leader in group)
+
+
+def extended(
+    session: Session, leader: Candidate, accepts: Callable[[Sequence[Candidate]], Sequence[Candidate]]
+) -> list[Candidate]:
+    """The leader with every moment of its video that is one hit with it, by start.
+
+    `accepts` picks, of moments that say the same, those that may be in.
+    """
+    reach_s = _FIRST_REACH_S
+    while True:
+        start_s, end_s = leader.start_s - reach_s, leader.end_s + reach_s
+        near = [
+            candidate
+            for candidate in _between(session, leader.video_id, start_s, end_s)
+            if candidate.id != leader.id and says_the_same(leader, candidate)
+        ]
+        group = joined(leader, accepts(near))
+        first, last = min(c.start_s for c in group), max(c.end_s for c in group)
+        if first - TOUCH_S > start_s and last + TOUCH_S < end_s:
+            return group
+        reach_s = max(leader.start_s - first, last - leader.end_s, reach_s) * 4
+
+
+def _between(session: Session, video_id: int, start_s: float, end_s: float) -> list[Candidate]:
+    query = text(
+        "SELECT id, video_id, start_s, end_s, text, source FROM moment"
+        " WHERE video_id = :video AND start_s <= :end AND end_s >= :start"
+    )
+    rows = session.execute(query, {"video": video_id, "start": start_s, "end": end_s})
+    return [Candidate(id=r[0], video_id=r[1], start_s=r[2], end_s=r[3], text=r[4], source=r[5]) for r in rows]

@@ -1,0 +1,83 @@
+"""Where the file of a stored video lies, once it is certain that it is still that video."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from grounding.errors import StorageError, Unreadable
+from storage.paths import text_to_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    path: Path
+    size_bytes: int
+    mtime_ns: int
+
+
+def original(session: Session, video_id: int) -> Path:
+    """A file that holds the video's content: its size and time are those that were stored, or else its hash.
+
+    Raises `Unreadable`, naming the file and why, when no known file does; `StorageError` when none is known.
+    """
+    files = _files(session, video_id)
+    content_hash, num_bytes = session.execute(
+        text("SELECT content_hash, size_bytes FROM video WHERE id = :video"), {"video": video_id}
+    ).one()
+    reasons = []
+    for file in files:
+        reason = _unlike(file, content_hash=content_hash, num_bytes=num_bytes)
+        if reason is None:
+            return file.path
+        reasons.append(reason)
+    if not files:
+        raise StorageError(
+            f"no file of video {video_id} is known any more; run `proofreel index` on its folder"
+        )
+    raise Unreadable(files[0].path, f"{reasons[0]}; run `proofreel index` on where the video is now")
+
+
+def known_path(session: Session, video_id: int) -> Path | None:
+    """Where a file of the video was seen, there or not; None when none is known."""
+    return next((file.path for file in _files(session, video_id)), None)
+
+
+def _files(session: Session, video_id: int) -> list[_File]:
+    """Files that the last scan found come before those that it missed."""
+    query = text(
+        "SELECT path, size_bytes, mtime_ns FROM file WHERE video_id = :video"
+        " ORDER BY missing_since IS NOT NULL, id"
+    )
+    return [
+        _File(path=Path(text_to_path(row[0])), size_bytes=row[1], mtime_ns=row[2])
+        for row in session.execute(query, {"video": video_id})
+    ]
+
+
+def _unlike(file: _File, *, content_hash: str, num_bytes: int) -> str | None:
+    """Why the file is not the one that was indexed, or None when it is."""
+    try:
+        status = file.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "it is no regular file any more"
+        if (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.mtime_ns):
+            return None
+        if status.st_size == num_bytes and _hash(file.path) == content_hash:
+            return None
+    except FileNotFoundError:
+        return "it was moved or deleted since it was indexed"
+    except OSError as error:
+        return f"it can't be read ({error.strerror})"
+    return "its content changed since it was indexed"
+
+
+def _hash(path: Path) -> str:
+    """As `indexer` computes a video's `content_hash`: BLAKE2b of the whole file, 32 bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
