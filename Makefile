@@ -28,7 +28,7 @@ demo: install
 	scripts/demo.sh $(BIN)
 
 docs: install
-	$(BIN)/python scripts/cli_reference.py > docs/cli.md
+	$(BIN)/python -m scripts.cli_reference > docs/cli.md
 
 wheel: install
 	$(BIN)/pip wheel --no-deps --wheel-dir dist .

@@ -155,7 +155,8 @@ def _gpu() -> Check:
 
 
 def _home(home: Path) -> list[Check]:
-    from storage import Database, StorageError
+    from grounding.errors import StorageError
+    from storage import Database
 
     parent = next(d for d in (home.absolute(), *home.absolute().parents) if d.exists())
     free_gb = shutil.disk_usage(parent).free / 1e9

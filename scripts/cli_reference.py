@@ -32,8 +32,7 @@ def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 def _spelling(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        name = parameter.human_readable_name
-        return f"{name}..." if parameter.nargs != 1 else name
+        return f"{parameter.name.upper()}{'...' if parameter.nargs != 1 else ''}"
     return ", ".join([*parameter.opts, *parameter.secondary_opts])
 
 
