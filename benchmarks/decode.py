@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.clips import ClipPlan, coded_picture, make_clip  # noqa: E402
 from video import open_video, sampling  # noqa: E402
-from video.packets import _cache as demuxed  # noqa: E402
+from video.packets import forget_indexes  # noqa: E402
 from video.probe import probe  # noqa: E402
 from video.stillness import still_spans  # noqa: E402
 
@@ -92,7 +92,7 @@ def measure(path: Path, *, runs: int, still: bool) -> dict[str, object]:
 
 
 def _seconds(way: Callable[[Path], None], path: Path) -> float:
-    demuxed.clear()
+    forget_indexes()
     started = time.process_time()
     way(path)
     return time.process_time() - started

@@ -222,6 +222,11 @@ def packet_index(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> P
     return index
 
 
+def forget_indexes() -> None:
+    """Drop the kept indexes, so that the next look at a file demuxes it again."""
+    _cache.clear()
+
+
 def _identity(path: str | os.PathLike[str]) -> tuple[object, ...]:
     try:
         status = os.stat(path)
