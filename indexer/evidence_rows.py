@@ -68,7 +68,7 @@ def _answer(asked: Asked, *, times: FrameTimes) -> AnswerRow:
     reply, answer = asked.reply, asked.answer
     claims, kept, problems = _claims(answer, _confidences(reply, answer), times=times)
     if asked.question:
-        drafts = _answer_drafts(asked, claims, times=times)
+        drafts = _answer_drafts(asked, claims, kept, times=times)
     else:
         drafts = _statement_drafts(answer, claims, kept, times=times)
     moments = [draft.moment for draft in drafts]
@@ -135,28 +135,34 @@ def _statement_drafts(
     drafts = []
     for statement in answer.statements:
         own = tuple(kept[index] for index in statement.claims if index in kept)
-        span = statement.span or _extent([claims[index] for index in own])
+        span = statement.span or _extent([claims[index] for index in own], times=times)
         if span is not None and statement.text.strip():
             moment = _moment(span, statement.text, times=times)
             drafts.append(_Draft(moment=moment, claims=own))
     return drafts
 
 
-def _answer_drafts(asked: Asked, claims: Sequence[ClaimRow], *, times: FrameTimes) -> list[_Draft]:
+def _answer_drafts(
+    asked: Asked, claims: Sequence[ClaimRow], kept: dict[int, int], *, times: FrameTimes
+) -> list[_Draft]:
     """A moment a span, or one over all claims. Its text repeats the question: "Yes" alone finds nothing."""
     if asked.answer.abstained:
         return []
-    spans = list(asked.answer.spans)
-    if not spans:
-        extent = _extent(claims)
-        spans = [] if extent is None else [extent]
+    if asked.answer.spans:
+        # By the time that was said: the frame on display then may have begun before the span.
+        said_s = {place: asked.answer.claims[index].time_s for index, place in kept.items()}
+        groups = [
+            (span, tuple(place for place, t in said_s.items() if span.start_s <= t <= span.end_s))
+            for span in asked.answer.spans
+        ]
+    else:
+        extent = _extent(claims, times=times)
+        groups = [] if extent is None else [(extent, tuple(range(len(claims))))]
     text = f"{asked.question} {asked.answer.text}"
-    drafts = []
-    for span in spans:
-        moment = replace(_moment(span, text, times=times), source="answer")
-        inside = (i for i, c in enumerate(claims) if moment.span.start_s <= c.time_s <= moment.span.end_s)
-        drafts.append(_Draft(moment=moment, claims=tuple(inside)))
-    return drafts
+    return [
+        _Draft(moment=replace(_moment(span, text, times=times), source="answer"), claims=own)
+        for span, own in groups
+    ]
 
 
 def _moment(span: Span, text: str, *, times: FrameTimes) -> MomentRow:
@@ -177,10 +183,12 @@ def _assigned(claims: Sequence[ClaimRow], drafts: Sequence[_Draft]) -> list[Clai
     return [replace(claim, moment=owner.get(index)) for index, claim in enumerate(claims)]
 
 
-def _extent(claims: Sequence[ClaimRow]) -> Span | None:
+def _extent(claims: Sequence[ClaimRow], *, times: FrameTimes) -> Span | None:
+    """From the first claim's frame to the last one's, within the window."""
     if not claims:
         return None
-    return Span(min(c.time_s for c in claims), max(c.time_s for c in claims))
+    seen_s = [max(c.time_s, times.window.start_s) for c in claims]
+    return Span(min(seen_s), max(seen_s))
 
 
 def _screen_moment(text: ScreenText, *, times: FrameTimes) -> MomentRow:

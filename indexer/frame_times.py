@@ -24,6 +24,7 @@ class FrameTimes:
     """The known frames of a clip, asked for by time. `interval_s` is the wanted time between two samples."""
 
     def __init__(self, clip: Clip, *, interval_s: float) -> None:
+        self.window = clip.window
         self._clip = clip
         self._reach_s = interval_s / 2 + SNAP_S
         self._known_s, self._known_pts = _known(clip)

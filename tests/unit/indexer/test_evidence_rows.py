@@ -222,3 +222,15 @@ def test_coverage_is_there_also_for_a_window_without_a_frame() -> None:
 
     assert [c.kind for c in rows.coverage] == ["skipped"]
     assert rows.answers[0].abstained
+
+
+def test_a_frame_on_display_since_before_the_window_is_evidence_within_it() -> None:
+    window = Span(10.0, 20.0)
+    seen = clip([8.0], window=window, duration_s=6.0)
+    spans = Answer(reasoning="", text="", spans=(Span(10.0, 12.0),), claims=(bus(10.0),))
+    plain = Answer(reasoning="", text="Yes", claims=(bus(10.0),))
+
+    for answer, span in ((spans, Span(10.0, 12.0)), (plain, Span(10.0, 10.0))):
+        row = answer_row(seen, answer, question="a bus?")
+        assert [(c.time_s, c.pts, c.moment) for c in row.claims] == [(8.0, 8000, 0)]
+        assert [m.span for m in row.moments] == [span]
