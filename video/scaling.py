@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
@@ -14,6 +15,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from video.frames import Image
 
 _UNSPECIFIED_COLORSPACE = 2
+_SIDE_DATA: Any = SideDataContainer  # its stub leaves out how it is made and looked up
 _HD_HEIGHT = 720  # from here on unlabelled video is BT.709, below BT.601: what players assume
 
 
@@ -40,8 +42,9 @@ class Orientation:
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """What the frame's display matrix says; angles between are rounded to a right one."""
-    side_data: Any = frame.side_data  # its stub leaves the lookup by type out
-    side = side_data.get(SideDataType.DISPLAYMATRIX)
+    # Not `frame.side_data`: that property ties the frame to itself, and 1080p frames pile up by the hundred
+    # until the cyclic garbage collector comes by.
+    side = _SIDE_DATA(frame).get(SideDataType.DISPLAYMATRIX)
     if side is None:
         return Orientation()
     a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
