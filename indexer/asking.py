@@ -14,11 +14,10 @@ from indexer.frame_times import FrameTimes
 from indexer.merging import Evidence, Merged, WindowAnswer, merge
 from indexer.pipeline import answered, interval_s
 from indexer.questions import as_question
-from indexer.reading import Reading, plan, read_ahead
+from indexer.reading import Reading, cut, plan, read_ahead
 from indexer.report import shown
 from video.frames import Clip, VideoInfo
 from video.probe import probe
-from video.sampling import windows
 from video.stillness import still_spans
 
 
@@ -105,8 +104,8 @@ def _look_through(
     spec = engine.spec
     # What was followed through a window comes with its standing description.
     questions = (asked, DESCRIBE) if with_tracks else (asked,)
-    spans = windows(info, window_s=spec.window_s, overlap_s=spec.overlap_s)
     still = still_spans(info) if spec.skip_still else ()
+    spans = cut(info, spec, still=still)
     seen = _Seen(coverage=Counter({kind: 0 for kind in ("sampled", "still", "damaged", "skipped")}))
     with read_ahead(video, plan(info, spans, spec=spec, still=still), spec=spec) as readings:
         for reading in readings:

@@ -20,7 +20,7 @@ from grounding.evidence import Span
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
 from indexer.pipeline import Stopwatch, look
-from indexer.reading import Reading, plan, read_ahead
+from indexer.reading import Reading, cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
 from storage import Database, commit_segment, plan_job, quarantine_job, record_attempt
@@ -28,7 +28,6 @@ from storage.jobs import Asked
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
 from video.frames import VideoInfo
 from video.probe import probe
-from video.sampling import windows
 from video.stillness import still_spans
 
 MAX_ATTEMPTS = 2
@@ -123,7 +122,9 @@ class Worker:
             done.state, done.reason = "failed", _reason(error)
             return
         done.note = _cut_off(info)
-        while done.state in ("done", "quarantined") and (job := self._next_job(task, info)) is not None:
+        while (
+            done.state in ("done", "quarantined") and (job := self._next_job(task, info, still)) is not None
+        ):
             attempt = _Attempt(job=job, task=task, started_at=datetime.now(UTC), started=time.perf_counter())
             self._try(attempt, info=info, still=still, done=done)
 
@@ -133,15 +134,14 @@ class Worker:
             check_unchanged(task.path, task.stamp)
             return info, still_spans(info) if self._tools.engine.spec.skip_still else ()
 
-    def _next_job(self, task: Task, info: VideoInfo) -> PendingJob | None:
-        spec = self._tools.engine.spec
+    def _next_job(self, task: Task, info: VideoInfo, still: Sequence[Span]) -> PendingJob | None:
         with self._tools.database.writing() as session:
             return plan_job(
                 session,
                 video_id=task.video_id,
                 run_id=self._tools.run_id,
                 questions=task.questions,
-                windows=windows(info, window_s=spec.window_s, overlap_s=spec.overlap_s),
+                windows=cut(info, self._tools.engine.spec, still=still),
             )
 
     def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> None:
