@@ -19,7 +19,7 @@ from search.coverage import searched
 from search.describing import Found, describe
 from search.filters import Filters
 from search.memory import Memory
-from search.merging import Candidate, extended
+from search.merging import Candidate, extended, longest_moment_s
 from search.query import Query, parse_query
 from search.ranking import Ranked, doubt, fuse
 from search.results import Searched, SearchResult, Why
@@ -30,7 +30,16 @@ from storage.vectors import VectorIndex, open_index
 
 _LIST_LENGTHS = (200, 1_000, 5_000)
 _MOST_EXAMINED = 200
-_CHUNK = 48
+_CHUNK = 32
+
+_MOMENTS = text(
+    "SELECT id, video_id, start_s, end_s, text, source FROM moment"
+    " WHERE id IN (SELECT value FROM json_each(:ids))"
+)
+_SUBJECTS = text(
+    "SELECT moment_id, subject, max(coalesce(confidence, 0.0)) FROM claim"
+    " WHERE moment_id IN (SELECT value FROM json_each(:ids)) GROUP BY moment_id, subject"
+)
 
 
 class Embedder(Protocol):
@@ -114,12 +123,14 @@ class Searcher:
         expressions = query.expressions(
             lambda names: self._memory.kept(session, names, lambda: names_there(session, names))
         )
+        longest_s = self._memory.kept(session, "longest", lambda: longest_moment_s(session))
         found: list[Found] = []
         for k in _LIST_LENGTHS:
             words = by_words(session, expressions, scope, k=k)
-            near = by_vector(self._index, vector, scope, k=k)
+            near = [] if query.small else by_vector(self._index, vector, scope, k=k)
             ranking = _Ranking(session, self._matcher, query, fuse({"words": words, "vector": near}))
-            found = list(islice(_hits(session, ranking, scope, filters), filters.limit))
+            hits = _hits(session, ranking, scope, filters, longest_s=longest_s)
+            found = list(islice(hits, filters.limit))
             # Many moments with one text fill a list and make few hits: then look further down. Where nothing
             # at all fits, nothing will, and what is needed by name stands among the words.
             by_name = bool(query.needed or query.phrases)
@@ -138,7 +149,9 @@ class _Scored:
     why: tuple[Why, ...]
 
 
-def _hits(session: Session, ranking: _Ranking, scope: Scope, filters: Filters) -> Iterator[Found]:
+def _hits(
+    session: Session, ranking: _Ranking, scope: Scope, filters: Filters, *, longest_s: float
+) -> Iterator[Found]:
     """Hits, best first: each leader that is no part of an earlier hit, with its parts."""
     taken: set[int] = set()
     for leader in ranking.best_first():
@@ -152,7 +165,7 @@ def _hits(session: Session, ranking: _Ranking, scope: Scope, filters: Filters) -
             allowed = scope.allows(np.array([candidate.id for candidate in free], dtype=np.int64))
             return ranking.fitting([c for c, inside in zip(free, allowed, strict=True) if inside])
 
-        parts = extended(session, leader.candidate, accepts)
+        parts = extended(session, leader.candidate, accepts, longest_s=longest_s)
         taken.update(part.id for part in parts)
         why = [name for part in parts for name in ranking.why(part.id)]
         yield Found(
@@ -224,25 +237,13 @@ class _Ranking:
 
 
 def _candidates(session: Session, ids: Sequence[int]) -> dict[int, Candidate]:
-    query = text(
-        "SELECT id, video_id, start_s, end_s, text, source FROM moment"
-        " WHERE id IN (SELECT value FROM json_each(:ids))"
-    )
-    rows = session.execute(query, {"ids": json.dumps(ids)})
-    return {
-        r[0]: Candidate(id=r[0], video_id=r[1], start_s=r[2], end_s=r[3], text=r[4], source=r[5])
-        for r in rows
-    }
+    return {row[0]: Candidate(*row) for row in session.execute(_MOMENTS, {"ids": json.dumps(ids)})}
 
 
 def _subjects(session: Session, ids: Sequence[int]) -> dict[int, dict[str, float]]:
     """For each moment its claims' subjects with their highest confidence."""
-    query = text(
-        "SELECT moment_id, subject, max(coalesce(confidence, 0.0)) FROM claim"
-        " WHERE moment_id IN (SELECT value FROM json_each(:ids)) GROUP BY moment_id, subject"
-    )
     subjects: dict[int, dict[str, float]] = {}
-    for moment, subject, confidence in session.execute(query, {"ids": json.dumps(ids)}):
+    for moment, subject, confidence in session.execute(_SUBJECTS, {"ids": json.dumps(ids)}):
         subjects.setdefault(moment, {})[subject] = confidence
     return subjects
 

@@ -13,13 +13,15 @@ lists were cut off.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from engines.english import stem, straightened, tokens, word_classes
+from engines.english import singular, stem, straightened, tokens, word_classes
+from grounding.evidence import Span
+from search.query import small_words
 
 TOUCH_S = 1.0
 """Two sampling steps of the default engine: a thing that is seen in each of two neighbouring windows."""
@@ -27,10 +29,16 @@ TOUCH_S = 1.0
 SHARED = 2 / 3
 _FIRST_REACH_S = 15.0
 
+# The earliest start keeps the database from reading a long video from its first moment on.
+_BETWEEN = text(
+    "SELECT id, video_id, start_s, end_s, text, source FROM moment"
+    " WHERE video_id = :video AND start_s BETWEEN :earliest AND :end AND end_s >= :start"
+)
+_LONGEST = text("SELECT max(end_s - start_s) FROM segment")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A moment as it is stored."""
+
+class Candidate(NamedTuple):
+    """A moment as it is stored. A tuple, because a search makes thousands of them."""
 
     id: int
     video_id: int
@@ -53,10 +61,9 @@ def says_the_same(one: Candidate, other: Candidate) -> bool:
 @lru_cache(maxsize=8192)
 def content_words(text: str) -> frozenset[str]:
     """The stems of a text's words without numbers, marks and words that join others."""
-    classes = word_classes()
-    dropped = classes.determiners | classes.glue | classes.numbers.keys()
+    dropped = small_words() | word_classes().numbers.keys()
     words = (token for token in tokens(straightened(text)) if any(c.isalpha() for c in token))
-    return frozenset(stem(word) for word in words if word not in dropped)
+    return frozenset(stem(singular(word)) for word in words if word not in dropped)
 
 
 def joined(leader: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
@@ -75,31 +82,38 @@ def joined(leader: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
 
 
 def extended(
-    session: Session, leader: Candidate, accepts: Callable[[Sequence[Candidate]], Sequence[Candidate]]
+    session: Session,
+    leader: Candidate,
+    accepts: Callable[[Sequence[Candidate]], Sequence[Candidate]],
+    *,
+    longest_s: float,
 ) -> list[Candidate]:
     """The leader with every moment of its video that is one hit with it, by start.
 
-    `accepts` picks, of moments that say the same, those that may be in.
+    `accepts` picks, of moments that say the same, those that may be in. No moment is longer than `longest_s`.
     """
     reach_s = _FIRST_REACH_S
     while True:
-        start_s, end_s = leader.start_s - reach_s, leader.end_s + reach_s
-        near = [
-            candidate
-            for candidate in _between(session, leader.video_id, start_s, end_s)
-            if candidate.id != leader.id and says_the_same(leader, candidate)
-        ]
-        group = joined(leader, accepts(near))
-        first, last = min(c.start_s for c in group), max(c.end_s for c in group)
-        if first - TOUCH_S > start_s and last + TOUCH_S < end_s:
+        within = Span(leader.start_s - reach_s, leader.end_s + reach_s)
+        group = joined(leader, accepts(_like(session, leader, within, longest_s=longest_s)))
+        first, last = group[0].start_s, max(part.end_s for part in group)
+        if first - TOUCH_S > within.start_s and last + TOUCH_S < within.end_s:
             return group
-        reach_s = max(leader.start_s - first, last - leader.end_s, reach_s) * 4
+        reach_s *= 4
 
 
-def _between(session: Session, video_id: int, start_s: float, end_s: float) -> list[Candidate]:
-    query = text(
-        "SELECT id, video_id, start_s, end_s, text, source FROM moment"
-        " WHERE video_id = :video AND start_s <= :end AND end_s >= :start"
-    )
-    rows = session.execute(query, {"video": video_id, "start": start_s, "end": end_s})
-    return [Candidate(id=r[0], video_id=r[1], start_s=r[2], end_s=r[3], text=r[4], source=r[5]) for r in rows]
+def longest_moment_s(session: Session) -> float:
+    """No moment is longer than this: each lies within its segment, but for the time of a frame or two."""
+    return float(session.scalar(_LONGEST) or 0.0) + TOUCH_S
+
+
+def _like(session: Session, leader: Candidate, within: Span, *, longest_s: float) -> list[Candidate]:
+    """Moments of the leader's video that share time with `within` and say the same as the leader."""
+    values = {
+        "video": leader.video_id,
+        "earliest": within.start_s - longest_s,
+        "start": within.start_s,
+        "end": within.end_s,
+    }
+    rows = [Candidate(*row) for row in session.execute(_BETWEEN, values) if row[0] != leader.id]
+    return [candidate for candidate in rows if says_the_same(leader, candidate)]

@@ -25,18 +25,7 @@ its first few thousand characters.
 _MOST_NEEDED = 4
 _WORD = re.compile(r"[^\W_]+")
 _ASKING = frozenset(
-    [
-        "someone",
-        "somebody",
-        "anyone",
-        "anybody",
-        "something",
-        "anything",
-        "everyone",
-        "everything",
-        "show",
-        "find",
-    ]
+    ("someone", "somebody", "anyone", "anybody", "everyone", "something", "anything", "show", "find")
 )
 
 
@@ -46,13 +35,16 @@ class Query:
 
     `text` is what was typed, in one line; `words` its content words in lower case; `phrases` what stood in
     quotation marks, each of which a hit must hold. `needed` are the things asked for that the vocabulary
-    knows, each with every name by which a text may show it ("bike": bicycle, bicycles, cyclist, ...).
+    knows, each with every name by which a text may show it ("bike": bicycle, bicycles, cyclist, ...). `small`
+    says that there are nothing but small words ("the"), which can be read off a screen but mean nothing by
+    themselves.
     """
 
     text: str
     words: tuple[str, ...]
     phrases: tuple[str, ...]
     needed: tuple[tuple[str, ...], ...]
+    small: bool = False
 
     def expressions(self, there: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
         """The query in FTS5's language, the strictest first: all that was said; all that is needed, with the
@@ -96,10 +88,10 @@ def parse_query(text: str) -> Query:
         raise ValueError(f"{_shown(line)} holds no words to search for; say what should be in the picture")
     phrases = _once(" ".join(_words(phrase)) for phrase in quoted(plain))
     said = _words(without_quotes(plain))
-    words = _once(word for word in said if word not in _stop_words())
-    if not words and not phrases:
-        words = _once(said)  # a query of nothing but stop words still means something
-    return Query(text=line, words=words, phrases=phrases, needed=_needed(line))
+    words = _once(word for word in said if word not in small_words() | _ASKING)
+    needed, small = _needed(line), not words and not phrases
+    words = _once(said) if small else words
+    return Query(text=line, words=words, phrases=phrases, needed=needed, small=small)
 
 
 def _needed(text: str) -> tuple[tuple[str, ...], ...]:
@@ -128,10 +120,12 @@ def names_of(labels: tuple[str, ...], *, said: str) -> tuple[str, ...]:
     single = {phrase for phrase in phrases if " " not in phrase}
     # "Fire engine" is looked up; "delivery man" is found by "man".
     short = [p for p in phrases if " " not in p or not single.intersection(p.split())]
-    both = [
-        form for phrase in [*filter(None, [said]), *short] for form in (phrase, inflection.pluralize(phrase))
-    ]
-    return tuple(dict.fromkeys(both))
+    names = dict.fromkeys([*filter(None, [said]), *short])
+    # FTS5 knows those plurals that only add an s.
+    plurals = {name: str(inflection.pluralize(name)) for name in names}
+    adding_s = {f"{name}s" for name in names}
+    both = dict.fromkeys([*names, *plurals.values()])
+    return tuple(name for name in both if name not in adding_s)
 
 
 def _holds(words: set[str], text: str, names: tuple[str, ...]) -> bool:
@@ -151,11 +145,12 @@ def _squeezed(text: str) -> str:
 
 
 @cache
-def _stop_words() -> frozenset[str]:
+def small_words() -> frozenset[str]:
+    """Words that stand between others and show nothing: articles, helping verbs, prepositions, denials."""
     classes = word_classes()
     relations = frozenset(word for phrase in classes.relations for word in phrase.split())
-    named = frozenset(load_vocabulary().names)
-    return ((classes.determiners | classes.glue | classes.negations | relations) - named) | _ASKING
+    joining = classes.determiners | classes.glue | classes.negations | relations | {"of"}
+    return joining - frozenset(load_vocabulary().names)
 
 
 def _words(text: str) -> Sequence[str]:

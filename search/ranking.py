@@ -18,7 +18,7 @@ from search.results import Why
 K = 60
 """How slowly a lower rank loses weight; the constant of the paper."""
 
-LEAST_COSINE = 0.40
+LEAST_COSINE = 0.25
 """A vector no nearer than this to the query's is no candidate; tuned by `benchmarks/search_threshold.py`."""
 
 _DOUBT = 0.85

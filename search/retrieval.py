@@ -15,7 +15,7 @@ from search.ranking import LEAST_COSINE, Place, dense_ranks
 from search.scope import Scope
 from storage.vectors import VectorIndex
 
-MOST_SCORED = 2_000
+MOST_SCORED = 1_000
 """Moments that BM25 compares for one expression, the newest: a word that a third of all moments hold says
 little about any of them, and ranking all of those takes a tenth of a second.
 """
