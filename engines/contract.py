@@ -22,6 +22,7 @@ class ClipSpec:
     `window_s` and `overlap_s` in seconds; `rate_hz` frames a second; at most `max_frames` a window; frames
     no longer than `max_side` px; every decoded frame at `dense_side` px square too, when given.
     `skip_still`: a stretch that the packets show to be unmoving may be given by its key frames alone.
+    `clips_at_once`: so many clips may be asked about at the same time, each from a thread of its own.
     """
 
     window_s: float
@@ -31,6 +32,7 @@ class ClipSpec:
     max_side: int
     dense_side: int | None = None
     skip_still: bool = False
+    clips_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

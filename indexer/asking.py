@@ -9,13 +9,15 @@ from typing import Any
 
 from engines.contract import DESCRIBE, Engine, Question, Reply, Track
 from grounding.evidence import Answer
+from indexer.answering import answer_ahead
 from indexer.coverage import tile
 from indexer.frame_times import FrameTimes
 from indexer.merging import Evidence, Merged, WindowAnswer, merge
-from indexer.pipeline import answered, interval_s
+from indexer.pipeline import interval_s
 from indexer.questions import as_question
-from indexer.reading import Reading, cut, plan, read_ahead
+from indexer.reading import cut, plan, read_ahead
 from indexer.report import shown
+from indexer.timing import Stopwatch
 from video.frames import Clip, VideoInfo
 from video.probe import probe
 from video.stillness import still_spans
@@ -108,22 +110,17 @@ def _look_through(
     spans = cut(info, spec, still=still)
     seen = _Seen(coverage=Counter({kind: 0 for kind in ("sampled", "still", "damaged", "skipped")}))
     with read_ahead(video, plan(info, spans, spec=spec, still=still), spec=spec) as readings:
-        for reading in readings:
-            clip = _clip(reading)
-            pairs = answered(engine, clip, questions)
-            seen.answers += _window_answer(clip, *pairs[0], engine=engine)
-            seen.tracks += [track for reply, _ in pairs for track in reply.tracks]
+        for answered in answer_ahead(readings, questions, engine=engine, stopwatch=Stopwatch()):
+            if answered.error is not None:
+                raise answered.error
+            clip = answered.reading.clip
+            assert clip is not None
+            seen.answers += _window_answer(clip, *answered.pairs[0], engine=engine)
+            seen.tracks += [track for reply, _ in answered.pairs for track in reply.tracks]
             for row in tile(clip):
                 # A Counter holds what it is given; its type only speaks of integers.
                 seen.coverage[row.kind] += row.span.end_s - row.span.start_s  # type: ignore[assignment]
     return seen
-
-
-def _clip(reading: Reading) -> Clip:
-    if reading.clip is None:
-        assert reading.error is not None
-        raise reading.error
-    return reading.clip
 
 
 def _window_answer(clip: Clip, reply: Reply, answer: Answer, *, engine: Engine) -> list[WindowAnswer]:

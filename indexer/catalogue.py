@@ -14,10 +14,10 @@ from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video,
 from indexer.identity import Stamp
 from indexer.ledger import is_gone
 from indexer.library import FoundFile, Rejected, scan
-from indexer.pipeline import Stopwatch
 from indexer.progress import Reporter
 from indexer.report import FileReport
 from indexer.stopping import Stop
+from indexer.timing import Stopwatch
 from storage import Database, FileFacts, KnownFile, ensure_video, mark_missing, record_file
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from grounding.errors import MediaError, NoVideoStream, Unreadable
 from indexer.identity import Stamp, check_unchanged, content_hash, stamp
 from indexer.library import FoundFile
-from indexer.pipeline import Stopwatch
+from indexer.timing import Stopwatch
 from storage.rows import KnownFile, VideoFacts
 from video.frames import VideoInfo
 from video.probe import probe

@@ -21,10 +21,10 @@ from indexer.catalogue import Catalogue, Placed
 from indexer.embedding import Embedder, Remembering
 from indexer.ledger import Standing, embedders, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
-from indexer.pipeline import Stopwatch
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
+from indexer.timing import Stopwatch
 from indexer.work import Done, Task, Tools, Worker
 from storage import (
     Database,

@@ -1,88 +1,35 @@
-"""One segment: a clip and its questions in, all rows of it out. Nothing here reads or writes the database."""
+"""One segment: a clip and what was said of it in, all its rows out. The database is not touched here."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from engines.contract import ClipSpec, Engine, Question, Reply
-from grounding.errors import EngineError
-from grounding.evidence import Answer
-from grounding.grammar import parse
+from engines.contract import ClipSpec, Question
+from indexer.answering import Pairs
 from indexer.embedding import Remembering
 from indexer.evidence_rows import Asked, segment_rows
-from indexer.report import Stage
+from indexer.timing import Stopwatch
 from storage.rows import SegmentRows, StoredQuestion
 from video.frames import Clip
 
-UNSEEN = "no frame of this stretch could be read"
 
-
-class Stopwatch:
-    """Seconds of wall time by stage, summed over a run."""
-
-    def __init__(self) -> None:
-        self.spent: Counter[Stage] = Counter()
-
-    @contextmanager
-    def on(self, stage: Stage) -> Iterator[None]:
-        """Time what is done inside."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(stage, time.perf_counter() - started)
-
-    def add(self, stage: Stage, seconds: float) -> None:
-        # A Counter holds what it is given; its type only speaks of integers.
-        self.spent[stage] += seconds  # type: ignore[assignment]
-
-
-def look(
+def rows_of(
     clip: Clip,
+    pairs: Pairs,
     questions: Sequence[StoredQuestion],
     *,
-    engine: Engine,
+    spec: ClipSpec,
     embedder: Remembering,
     stopwatch: Stopwatch,
 ) -> SegmentRows:
-    """Put `questions` to `clip`, and give every row that its segment is made of.
-
-    A clip without a frame is not shown to the engine: each of its answers abstains and says why. Raises
-    whatever the engine raises, and EngineError when its replies don't fit the questions.
-    """
-    with stopwatch.on("engine"):
-        pairs = answered(engine, clip, [as_asked(question) for question in questions])
+    """Every row that a segment is made of: `pairs` holds a reply and its reading to each of `questions`."""
     asked = [
         Asked(question_id=question.id, question=question.text, reply=reply, answer=answer)
         for question, (reply, answer) in zip(questions, pairs, strict=True)
     ]
-    rows = segment_rows(clip, asked, interval_s=interval_s(engine.spec))
+    rows = segment_rows(clip, asked, interval_s=interval_s(spec))
     with stopwatch.on("embed"):
         return embedder.with_vectors(rows)
-
-
-def answered(engine: Engine, clip: Clip, questions: Sequence[Question]) -> list[tuple[Reply, Answer]]:
-    """A reply to each question, and what it says, in file time. As `look` for clips without a frame."""
-    if not len(clip.images):
-        nothing = Answer(reasoning="", text="", abstained=True, reason=UNSEEN)
-        return [(Reply(text=""), nothing) for _ in questions]
-    replies = engine.answer(clip, questions)
-    if len(replies) != len(questions):
-        raise EngineError(
-            f"engine {engine.name} gave {len(replies)} replies to {len(questions)} questions; use another"
-        )
-    return [(reply, read(reply, clip, engine=engine)) for reply in replies]
-
-
-def read(reply: Reply, clip: Clip, *, engine: Engine) -> Answer:
-    """The reply parsed, its times those of the file."""
-    height, width = clip.images.shape[1:3]
-    return parse(
-        reply.text, segment=clip.window, coordinates=engine.coordinates, frame_size=(int(width), int(height))
-    )
 
 
 def as_asked(question: StoredQuestion) -> Question:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Literal, Protocol, runtime_checkable
 from engines.contract import Engine
 from grounding.errors import EngineError, MediaError
 from grounding.evidence import Span
+from indexer.answering import Answered, answer_ahead
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
-from indexer.pipeline import Stopwatch, look
-from indexer.reading import Reading, cut, plan, read_ahead
+from indexer.pipeline import as_asked, rows_of
+from indexer.reading import cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
+from indexer.timing import Stopwatch
 from storage import Database, commit_segment, plan_job, quarantine_job, record_attempt
 from storage.jobs import Asked
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
@@ -165,14 +168,17 @@ class Worker:
         """Whether every segment was tried."""
         spec, segments = self._tools.engine.spec, attempt.job.segments
         cuts = plan(info, [segment.window for segment in segments], spec=spec, still=still)
+        questions = [as_asked(question) for question in attempt.job.questions]
         with read_ahead(attempt.task.path, cuts, spec=spec) as readings:
             self._load_engine()  # while the first window is decoded
-            for segment in segments:
-                if self._tools.stop.reason() or attempt.is_hopeless:
-                    return False
-                with self._tools.stopwatch.on("wait"):
-                    reading = next(readings)
-                self._do_segment(segment, reading, attempt=attempt, done=done)
+            answers = answer_ahead(
+                readings, questions, engine=self._tools.engine, stopwatch=self._tools.stopwatch
+            )
+            with closing(answers):
+                for segment in segments:
+                    if self._tools.stop.reason() or attempt.is_hopeless:
+                        return False
+                    self._do_segment(segment, next(answers), attempt=attempt, done=done)
         return True
 
     def _load_engine(self) -> None:
@@ -184,9 +190,9 @@ class Worker:
         self._is_loaded = True
 
     def _do_segment(
-        self, segment: PendingSegment, reading: Reading, *, attempt: _Attempt, done: Done
+        self, segment: PendingSegment, answered: Answered, *, attempt: _Attempt, done: Done
     ) -> None:
-        self._tools.stopwatch.add("read", reading.cost_s)
+        self._tools.stopwatch.add("read", answered.reading.cost_s)
         try:
             # What was decoded belongs to this video only if the file is still the one that was hashed.
             check_unchanged(attempt.task.path, attempt.task.stamp)
@@ -194,7 +200,7 @@ class Worker:
             attempt.lost = error.reason
             return
         try:
-            rows = self._look(reading, attempt)
+            rows = self._rows(answered, attempt)
         except Exception as error:
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {_reason(error)}")
             attempt.failed_in_a_row += 1
@@ -208,14 +214,15 @@ class Worker:
             done.moments += sum(len(answer.moments) for answer in rows.answers)
         self._told(attempt.task, segment.window)
 
-    def _look(self, reading: Reading, attempt: _Attempt) -> SegmentRows:
-        if reading.clip is None:
-            assert reading.error is not None
-            raise reading.error
-        return look(
-            reading.clip,
+    def _rows(self, answered: Answered, attempt: _Attempt) -> SegmentRows:
+        if answered.error is not None:
+            raise answered.error
+        assert answered.reading.clip is not None
+        return rows_of(
+            answered.reading.clip,
+            answered.pairs,
             attempt.job.questions,
-            engine=self._tools.engine,
+            spec=self._tools.engine.spec,
             embedder=self._tools.embedder,
             stopwatch=self._tools.stopwatch,
         )

@@ -26,16 +26,16 @@ class Scalers:
 
     def __init__(self, info: VideoInfo) -> None:
         self._info = info
-        self._kept: dict[tuple[int, int], Scaler] = {}
+        self._kept: dict[tuple[int, int, bool], Scaler] = {}
 
     def fitted(self, max_side: int | None) -> Scaler:
-        return self._of(*fit(self._info.width, self._info.height, max_side))
+        return self._of(*fit(self._info.width, self._info.height, max_side), quick=False)
 
     def square(self, side: int) -> Scaler:
-        return self._of(side, side)
+        return self._of(side, side, quick=True)
 
-    def _of(self, width: int, height: int) -> Scaler:
-        return self._kept.setdefault((width, height), Scaler(width, height))
+    def _of(self, width: int, height: int, *, quick: bool) -> Scaler:
+        return self._kept.setdefault((width, height, quick), Scaler(width, height, quick=quick))
 
 
 class ClipBuilder:

@@ -63,17 +63,25 @@ def fit(width: int, height: int, max_side: int | None) -> tuple[int, int]:
 
 
 class Scaler:
-    """Converts frames to RGB of one displayed size, keeping the conversion's tables between frames."""
+    """Converts frames to RGB of one displayed size, keeping the conversion's tables between frames.
 
-    def __init__(self, width: int, height: int) -> None:
+    `quick` shrinks 4:2:0 pictures before they become RGB: half the time, and colour at half the sharpness.
+    """
+
+    def __init__(self, width: int, height: int, *, quick: bool = False) -> None:
         self.width, self.height = width, height
-        self._reformatter = VideoReformatter()
+        self._quick = quick
+        self._shrinker, self._reformatter = VideoReformatter(), VideoReformatter()
 
     def convert(self, frame: VideoFrame, orientation: Orientation, *, out: Image | None = None) -> Image:
         """The frame as [height, width, 3] uint8 RGB, written into `out` when that is given."""
         width, height = (self.height, self.width) if orientation.transpose else (self.width, self.height)
-        shrinks = frame.width > width or frame.height > height
         guess_709 = frame.colorspace == _UNSPECIFIED_COLORSPACE and frame.height >= _HD_HEIGHT
+        if self._quick and frame.format.name == "yuv420p" and frame.width > width and frame.height > height:
+            frame = self._shrinker.reformat(
+                frame, width, height, "yuv420p", interpolation=Interpolation.AREA, threads=1
+            )
+        shrinks = frame.width > width or frame.height > height
         rgb = self._reformatter.reformat(
             frame,
             width,

@@ -2,8 +2,7 @@
 
 At two samples a second a border is known to half a second. Each round of halving asks the detector about one
 frame a border, all borders of the clip at once, and stops when the clip's allowance of looks is used up.
-Borders are taken in the order of how much they tell: first those where the first or last thing of its kind
-comes or goes.
+Only the borders at which the first thing of its kind comes or the last one goes are looked for.
 """
 
 from __future__ import annotations
@@ -58,8 +57,9 @@ def spans(
 ) -> list[Span]:
     """The time each path is visible: from its first visible frame to the end of its last one's display.
 
-    A border that the allowance leaves open stands at its outermost sample, or at the cut when that is
-    nearer than the next sample.
+    Only a border where the first thing of its kind comes, or the last one goes, is looked for: no statement
+    hangs on the others. A border that is not looked for, or that the allowance leaves open, stands at its
+    outermost sample, or at the cut when that is nearer than the next sample.
     """
     starts = [_border(p, k, seen, shots, end=False) for k, p in enumerate(paths)]
     ends = [_border(p, k, seen, shots, end=True) for k, p in enumerate(paths)]
@@ -89,10 +89,10 @@ def _border(path: Path, number: int, seen: Seen, shots: Sequence[Span], *, end: 
 
 
 def _by_worth(borders: Sequence[_Border], paths: Sequence[Path]) -> list[_Border]:
-    """Open borders, those first that decide whether anything of the kind is there, then by certainty."""
+    """Open borders that decide whether anything of the kind is there, the surest paths first."""
     spread = [(group(p.label), p.shot, p.sightings[0].index, p.sightings[-1].index) for p in paths]
 
-    def alone(border: _Border) -> bool:
+    def decides(border: _Border) -> bool:
         family, shot, first, last = spread[border.path]
         edge = last if border.unseen > border.seen else first
         return not any(
@@ -103,8 +103,8 @@ def _by_worth(borders: Sequence[_Border], paths: Sequence[Path]) -> list[_Border
     def certainty(border: _Border) -> float:
         return sum(s.detection.confidence for s in paths[border.path].sightings)
 
-    still_open = [b for b in borders if b.ask() is not None]
-    return sorted(still_open, key=lambda b: (not alone(b), -certainty(b), b.path, b.seen))
+    deciding = [b for b in borders if b.ask() is not None and decides(b)]
+    return sorted(deciding, key=lambda b: (-certainty(b), b.path, b.seen))
 
 
 def _halve(

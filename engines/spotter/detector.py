@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Detector:
 
     `precision="auto"` computes in bfloat16 where the CPU has it (twice as fast, boxes differ by less than a
     pixel or so), `"float32"` gives the same numbers on every CPU. Raises EngineError when the weights are
-    missing or altered. Not safe for several threads at once.
+    missing or altered. Several threads may call it: they take turns.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Detector:
         cache = user_cache_dir() if cache_dir is None else cache_dir
         options = networks.options(precision=precision, num_threads=num_threads)
         self._queue = openvino.AsyncInferQueue(_compiled(cache, options))
+        self._turn = Lock()  # the queue serves one caller at a time
         self._anchors_A4 = _anchors()
 
     def detect(self, pictures: Sequence[Image]) -> list[list[Detection]]:
@@ -76,12 +78,13 @@ class Detector:
             )
             raw[index] = (encodings.reshape(-1, 4), logits)
 
-        self._queue.set_callback(keep)
-        for index, picture in enumerate(pictures):
-            assert picture.shape == (SIDE, SIDE, 3), picture.shape
-            self._queue.start_async([picture[None]], index)
-        self._queue.wait_all()
-        self.pictures_seen += len(pictures)
+        with self._turn:
+            self._queue.set_callback(keep)
+            for index, picture in enumerate(pictures):
+                assert picture.shape == (SIDE, SIDE, 3), picture.shape
+                self._queue.start_async([picture[None]], index)
+            self._queue.wait_all()
+            self.pictures_seen += len(pictures)
         return [self._decode(encodings, logits) for encodings, logits in raw]
 
     def _decode(self, encodings_A4: Floats, logits_AK: Floats) -> list[Detection]:

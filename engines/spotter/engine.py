@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 
 from engines.assets import asset_path, assets
 from engines.contract import ClipSpec, Question, Reply
@@ -28,7 +29,14 @@ from grounding import Coordinates
 from video.frames import Clip
 
 SPEC = ClipSpec(
-    window_s=10.0, overlap_s=0.0, rate_hz=2.0, max_frames=20, max_side=640, dense_side=300, skip_still=True
+    window_s=10.0,
+    overlap_s=0.0,
+    rate_hz=2.0,
+    max_frames=20,
+    max_side=640,
+    dense_side=300,
+    skip_still=True,
+    clips_at_once=2,  # while the networks are at one clip, the other is decoded, followed and described
 )
 
 _LIBRARIES = (
@@ -50,7 +58,7 @@ class Spotter:
 
     Models are loaded when a clip or a question needs them; `load()` does it at once. `threshold` is the
     least cosine at which an unknown word names a kind. Raises EngineError when weights are missing or
-    altered. Not safe for several threads at once.
+    altered. Several threads may ask about clips of their own.
     """
 
     name = "spotter"
@@ -69,11 +77,18 @@ class Spotter:
         self.threshold = threshold
         self._num_threads = num_threads
         self._cache_dir = cache_dir
+        self._perception: Perception | None = None
+        self._loading, self._words = Lock(), Lock()
 
-    @cached_property
+    @property
     def perception(self) -> Perception:
         """The eyes."""
-        return Perception(self.settings, num_threads=self._num_threads, cache_dir=self._cache_dir)
+        with self._loading:
+            if self._perception is None:
+                self._perception = Perception(
+                    self.settings, num_threads=self._num_threads, cache_dir=self._cache_dir
+                )
+            return self._perception
 
     @cached_property
     def matcher(self) -> NameMatcher:
@@ -106,14 +121,17 @@ class Spotter:
     def answer(self, clip: Clip, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question, in order; the clip is looked at once."""
         observations = self.perception.observe(clip)
-        return [
-            answer(question, understand(question, matcher=self.matcher), observations, matcher=self.matcher)
-            for question in questions
-        ]
+        with self._words:
+            return [
+                answer(
+                    question, understand(question, matcher=self.matcher), observations, matcher=self.matcher
+                )
+                for question in questions
+            ]
 
     def close(self) -> None:
         """Let go of the models; a later call loads them again."""
-        self.__dict__.pop("perception", None)
+        self._perception = None
         self.__dict__.pop("matcher", None)
 
 

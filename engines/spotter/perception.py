@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 
 from engines.contract import ScreenText, Track, TrackPoint
@@ -26,8 +27,8 @@ class Perception:
 
     `stage_seconds` adds up where the time went: "shots", "detect", "track", "second look", "borders", "read".
     The models are loaded at the first clip that needs them; `load()` does it at once. Raises EngineError when
-    weights are missing or altered. A `detector` and `text_models` that are given are used as they are. Not
-    safe for several threads at once.
+    weights are missing or altered. A `detector` and `text_models` that are given are used as they are.
+    Several threads may look at clips of their own: the networks take turns, the rest runs beside them.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Perception:
     ) -> None:
         self.settings = settings or SpotterSettings()
         self.stage_seconds: dict[str, float] = {}
+        self._loading = Lock()
         self._num_threads = num_threads
         self._cache_dir = cache_dir
         self._detector = detector
@@ -54,22 +56,26 @@ class Perception:
 
     def detector(self) -> Detector:
         """The detector, loaded at the first call."""
-        if self._detector is None:
-            self._detector = Detector(
-                floor=self.settings.floor,
-                precision=self.settings.precision,
-                num_threads=self._num_threads,
-                cache_dir=self._cache_dir,
-            )
-        return self._detector
+        with self._loading:
+            if self._detector is None:
+                self._detector = Detector(
+                    floor=self.settings.floor,
+                    precision=self.settings.precision,
+                    num_threads=self._num_threads,
+                    cache_dir=self._cache_dir,
+                )
+            return self._detector
 
     def text_models(self) -> TextModels:
         """The reading models, loaded at the first call."""
-        if self._text_models is None:
-            self._text_models = TextModels(
-                precision=self.settings.precision, num_threads=self._num_threads, cache_dir=self._cache_dir
-            )
-        return self._text_models
+        with self._loading:
+            if self._text_models is None:
+                self._text_models = TextModels(
+                    precision=self.settings.precision,
+                    num_threads=self._num_threads,
+                    cache_dir=self._cache_dir,
+                )
+            return self._text_models
 
     def observe(self, clip: Clip) -> Observations:
         """What there is to see in the clip. A clip without a sample has one shot, and nothing in it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Line:
 class TextModels:
     """The finder and the reader of lines; the reader is loaded when the first line is found.
 
-    Chinese, English and other Latin scripts, as far as the models know them. Not safe for several threads.
+    Chinese, English and other Latin scripts, as far as the models know them. Several threads take turns.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TextModels:
         alone = self._options | {"PERFORMANCE_HINT": "LATENCY"}  # one picture at a time, on all cores
         self._finder = networks.compiled(self._core, str(finder), alone).create_infer_request()
         self._reader: _LineReader | None = None
+        self._turn = Lock()  # the networks serve one caller at a time
 
     def find(self, picture: Image, *, side: int) -> list[Corners]:
         """The lines of text in RGB `picture`, looked for with its longest side at most `side` px."""
@@ -63,8 +65,9 @@ class TextModels:
         scale = min(1.0, side / max(height, width))
         high, wide = (max(32, round(v * scale / 32) * 32) for v in (height, width))
         small = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA)
-        self._finder.infer([_as_input(small)[None]])
-        ink_HW = np.array(self._finder.get_output_tensor().data[0, 0], np.float32)
+        with self._turn:
+            self._finder.infer([_as_input(small)[None]])
+            ink_HW = np.array(self._finder.get_output_tensor().data[0, 0], np.float32)
         stretch = np.array([width / wide, height / high], np.float32)
         return [corners * stretch for corners in _lines(ink_HW)]
 
@@ -72,11 +75,12 @@ class TextModels:
         """The text of each line, in order; text that can't be made out is empty."""
         if not lines:
             return []
-        if self._reader is None:
-            path = asset_path("text-recogniser", cache_dir=self._cache)
-            self._reader = _LineReader(self._core, path, self._options)
         height, width = picture.shape[:2]
-        found = self._reader.read([_crop(picture, corners) for corners in lines])
+        with self._turn:
+            if self._reader is None:
+                path = asset_path("text-recogniser", cache_dir=self._cache)
+                self._reader = _LineReader(self._core, path, self._options)
+            found = self._reader.read([_crop(picture, corners) for corners in lines])
         return [
             Line(text, confidence, _box(corners, width, height))
             for (text, confidence), corners in zip(found, lines, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -241,3 +242,15 @@ def test_a_picture_of_any_size_is_seen_without_complaint(eyes: Perception, size:
         )
     )
     assert seen.window == Span(0.0, 1.5)
+
+
+def test_two_clips_looked_at_at_once_are_seen_as_one_after_the_other(
+    street: Observations, eyes: Perception
+) -> None:
+    clips = [sample(real("bikes.mp4")), sample(real("carphone_pristine.mp4"))] * 2
+    alone = [street, eyes.observe(clips[1])] * 2
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(eyes.observe, clips))
+
+    assert together == alone

@@ -1,0 +1,30 @@
+"""Where the time of a run goes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from indexer.report import Stage
+
+
+class Stopwatch:
+    """Seconds of wall time by stage, summed over a run."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[Stage] = Counter()
+
+    @contextmanager
+    def on(self, stage: Stage) -> Iterator[None]:
+        """Time what is done inside."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - started)
+
+    def add(self, stage: Stage, seconds: float) -> None:
+        # A Counter holds what it is given; its type only speaks of integers.
+        self.spent[stage] += seconds  # type: ignore[assignment]
