@@ -22,7 +22,6 @@ from video.sampling import grid, windows
 
 Readings = Iterator["Reading"]
 
-POLL_S = 0.1
 MAX_STILL_WINDOW_S = 60.0
 
 
@@ -88,30 +87,44 @@ def _is_still(window: Span, still: Sequence[Span]) -> bool:
 def read_ahead(path: Path, cuts: Sequence[Cut], *, spec: ClipSpec, ahead: int = 1) -> Iterator[Readings]:
     """The windows of `path` in order, decoded on another thread, which begins at once.
 
-    Errors come in their window's place. Leaving ends the thread, after the window that it is at.
+    At most `ahead` windows are being decoded or wait to be taken. Errors come in their window's place.
+    Leaving ends the thread, after the window that it is at.
     """
-    waiting: queue.Queue[Reading | None] = queue.Queue(maxsize=ahead)
+    waiting: queue.SimpleQueue[Reading | None] = queue.SimpleQueue()
+    room = threading.Semaphore(ahead)
     stop = threading.Event()
     thread = threading.Thread(
-        target=_read_all, args=(path, cuts, spec, waiting, stop), name="proofreel-reader", daemon=True
+        target=_read_all, args=(path, cuts, spec, waiting, room, stop), name="proofreel-reader", daemon=True
     )
     thread.start()
     try:
-        yield iter(waiting.get, None)
+        yield _taken(waiting, room)
     finally:
         stop.set()
+        room.release()
         thread.join()
+
+
+def _taken(waiting: queue.SimpleQueue[Reading | None], room: threading.Semaphore) -> Readings:
+    while (reading := waiting.get()) is not None:
+        room.release()
+        yield reading
+        del reading  # or its frames stay in memory while the next window is waited for
 
 
 def _read_all(
     path: Path,
     cuts: Sequence[Cut],
     spec: ClipSpec,
-    waiting: queue.Queue[Reading | None],
+    waiting: queue.SimpleQueue[Reading | None],
+    room: threading.Semaphore,
     stop: threading.Event,
 ) -> None:
     source: FrameSource | None = None
     for cut in cuts:
+        room.acquire()
+        if stop.is_set():
+            break
         started = time.perf_counter()
         clip, error = None, None
         try:
@@ -121,12 +134,10 @@ def _read_all(
             error = caught
             _close(source)
             source = None  # its decoder is in an unknown state: the next window opens the file anew
-        cost_s = time.perf_counter() - started
-        if not _hand_over(Reading(cut=cut, clip=clip, error=error, cost_s=cost_s), waiting, stop):
-            break
+        waiting.put(Reading(cut=cut, clip=clip, error=error, cost_s=time.perf_counter() - started))
         del clip  # or one window more than needed stays in memory while the next is read
     _close(source)
-    _hand_over(None, waiting, stop)
+    waiting.put(None)
 
 
 def _read(source: FrameSource, cut: Cut, *, spec: ClipSpec) -> Clip:
@@ -137,16 +148,6 @@ def _read(source: FrameSource, cut: Cut, *, spec: ClipSpec) -> Clip:
         dense_side=None if cut.still else spec.dense_side,
         still=cut.still,
     )
-
-
-def _hand_over(reading: Reading | None, waiting: queue.Queue[Reading | None], stop: threading.Event) -> bool:
-    while not stop.is_set():
-        try:
-            waiting.put(reading, timeout=POLL_S)
-            return True
-        except queue.Full:
-            continue
-    return False
 
 
 def _close(source: FrameSource | None) -> None:
