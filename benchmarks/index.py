@@ -45,7 +45,7 @@ def main() -> None:
             files.append(synthetic(path, moving=options.synthetic == "moving", minutes=options.minutes))
         measured = [_median([_measure(file) for _ in range(options.runs)]) for file in files]
     document = {
-        "command": "python -m benchmarks.index " + " ".join(sys.argv[1:]),
+        "command": " ".join(["python -m benchmarks.index", *(Path(word).name for word in sys.argv[1:])]),
         "commit": _commit(),
         "machine": {
             "processor": platform.processor(),
