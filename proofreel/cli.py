@@ -31,7 +31,7 @@ SETTINGS_FILE = "proofreel.toml"
 
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 interrupted."""
+    """Run the command. Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 or 143 interrupted."""
     # Importing libraries makes objects by the hundred thousand and frees none of them: looking for garbage
     # among them costs 0.2 s at the start and, when Python ends, 0.3 s more.
     gc.set_threshold(10_000, 20, 20)

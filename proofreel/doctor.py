@@ -141,7 +141,7 @@ def _decoders() -> list[Check]:
         found = "decodes" if there else "no decoder"
         checks.append(Check(name=f"codec {codec}", status="ok" if there else "optional", found=found))
     decord = importlib.util.find_spec("decord")
-    found = "installed" if decord else "not installed (only needed for --reader decord)"
+    found = "installed" if decord else "not installed (an optional second reader)"
     checks.append(Check(name="decord", status="ok" if decord else "optional", found=found))
     return checks
 

@@ -7,6 +7,8 @@ The file mirrors the command line: `home` at the top, then one table a command w
     library = "docks"
     question = ["is anyone on the loading bay?"]
 
+A relative `home` in the file lies beside the file; in the environment, below the working directory.
+
 The same in the environment: `PROOFREEL_HOME=/srv/proofreel`, `PROOFREEL_INDEX__LIBRARY=docks`.
 """
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -56,13 +58,23 @@ class SearchTable(_Table):
     min_score: float | None = Field(default=None, ge=0.0, le=1.0)
 
 
+class _SettingsFile(TomlConfigSettingsSource):
+    """The file's values; a relative `home` lies beside the file, wherever the command is run."""
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        path = self.toml_file_path
+        if isinstance(path, Path) and isinstance(values.get("home"), str):
+            values = {**values, "home": path.parent / Path(values["home"]).expanduser()}
+        return values
+
+
 class Settings(BaseSettings):
     """Everything that a file or the environment may set. An unknown name is an error, never ignored."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=None
     )
-    toml_path: ClassVar[Path | None] = None
 
     home: Path | None = None
     index: IndexTable = IndexTable()
@@ -79,7 +91,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # Earlier wins: the environment over the file. `toml_file` is given to the subclass made by `load`.
-        return env_settings, TomlConfigSettingsSource(settings_cls)
+        return env_settings, _SettingsFile(settings_cls)
 
     def defaults_for(self, command: str) -> dict[str, Any]:
         """Default values of one command's flags, by parameter name; only those that were set."""

@@ -247,15 +247,13 @@ def _checksum_text(crc: int, size: int) -> str:
 
 
 def _forget_old(session: Session, *, embedder: str) -> set[str]:
-    """Keep the rows of the newest two generations of `embedder`; gives the names of their files."""
-    newest = session.execute(
-        select(VectorGeneration.id, VectorGeneration.file_name)
-        .where(VectorGeneration.embedder == embedder)
-        .order_by(VectorGeneration.id.desc())
-        .limit(_KEPT)
+    """Keep the rows of the newest two generations of `embedder`; gives the names of all files still named."""
+    of_embedder = VectorGeneration.embedder == embedder
+    newest = session.scalars(
+        select(VectorGeneration.id).where(of_embedder).order_by(VectorGeneration.id.desc()).limit(_KEPT)
     ).all()
-    session.execute(delete(VectorGeneration).where(VectorGeneration.id.not_in([row[0] for row in newest])))
-    return {row[1] for row in newest}
+    session.execute(delete(VectorGeneration).where(of_embedder, VectorGeneration.id.not_in(newest)))
+    return set(session.scalars(select(VectorGeneration.file_name)))
 
 
 def _remove_unnamed(folder: Path, kept: set[str]) -> None:

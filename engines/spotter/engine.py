@@ -40,6 +40,7 @@ SPEC = ClipSpec(
 )
 
 _LIBRARIES = (
+    "av",
     "inflection",
     "numpy",
     "onnxruntime",
@@ -153,9 +154,9 @@ class _LazyEmbedder:
 
 
 def _code_hash() -> str:
-    """Hash of the source of this room and of the grammar: nobody has to remember to raise a version."""
+    """Hash of all source that shapes an answer, decoding included: nobody has to remember a version."""
     digest = hashlib.sha256()
-    for package in ("engines", "engines.spotter", "grounding"):
+    for package in ("engines", "engines.spotter", "grounding", "video"):
         sources = [f for f in files(package).iterdir() if f.name.endswith(".py")]
         for source in sorted(sources, key=lambda f: f.name):
             digest.update(f"{package}/{source.name}\0".encode() + source.read_bytes() + b"\0")

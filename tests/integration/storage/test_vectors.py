@@ -285,3 +285,14 @@ def test_a_name_that_leads_out_of_the_home_is_refused(home: Home) -> None:
         session.execute(text("UPDATE vector_generation SET file_name = '../../etc/passwd'"))
     with pytest.raises(StorageError, match="no plain name"):
         open_index(*home, embedder=EMBEDDER)
+
+
+def test_two_embedders_keep_their_indexes_side_by_side(home: Home) -> None:
+    with home[0].writing() as session:
+        session.execute(text("UPDATE embedding SET embedder = 'another' WHERE moment_id % 2 = 0"))
+    first = {name: build_generation(*home, embedder=name) for name in (EMBEDDER, "another")}
+
+    again = {name: refresh_generation(*home, embedder=name) for name in first}
+
+    assert again == first
+    assert all(open_index(*home, embedder=name).stats().problem is None for name in first)

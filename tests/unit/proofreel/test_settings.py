@@ -19,6 +19,12 @@ def test_a_file_gives_each_command_its_defaults(tmp_path: Path) -> None:
     assert settings.defaults_for("search") == {"home": Path("/srv/p")}
 
 
+def test_a_relative_home_lies_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "proofreel.toml"
+    path.write_text('home = "archive"\n')
+    assert load(path, environment={}).defaults_for("search") == {"home": tmp_path / "archive"}
+
+
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "proofreel.toml"
     path.write_text('[index]\nlibrary = "docks"\n')
