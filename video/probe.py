@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from video.scaling import orientation_of
 _TRIED_KEY_FRAMES = 10
 _SANE_ASPECTS = (Fraction(1, 20), Fraction(20))
 _DATE_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "DATE_RECORDED", "date")
-_EPOCHS = (1904, 1970)  # the zero of MP4's and of Unix's clock: a camera whose date was never set
+_YEARS = range(1970, 2101)  # a date out of them (UTC) is nobody's: MP4 counts from 1904, for one
+_UNSET = date(1970, 1, 1)  # the zero of Unix's clock: a camera whose date was never set
 
 
 def probe(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> VideoInfo:
@@ -95,12 +96,12 @@ def _header_duration(container: InputContainer, stream: VideoStream) -> float | 
 def _recorded_at(metadata: Mapping[str, str]) -> datetime | None:
     for key in _DATE_KEYS:
         try:
-            date = datetime.fromisoformat(metadata.get(key, ""))
-        except ValueError:
+            written = datetime.fromisoformat(metadata.get(key, ""))
+            moment = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             continue
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        if not (date.year in _EPOCHS and date.month == 1 and date.day == 1):
-            return date
+        if moment.year in _YEARS and moment.date() != _UNSET:
+            return moment
     return None
 
 

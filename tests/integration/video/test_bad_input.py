@@ -206,6 +206,23 @@ def test_the_recording_date_is_the_files_own_or_none(tmp_path: Path, written, ex
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2024-05-06T07:08:09+02:00", datetime(2024, 5, 6, 5, 8, 9, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+02:00", None),
+        ("1969-12-31T23:59:59", None),
+        ("1970-01-01T00:00:00-05:00", None),
+        ("2101-01-01T00:00:00", None),
+        ("9999-12-31T23:59:59.5", None),
+        ("9999-12-31T23:59:59-02:00", None),
+    ],
+)
+def test_a_recording_date_that_no_camera_can_have_is_none(tmp_path: Path, written, expected) -> None:
+    plan = ClipPlan(frames=3, width=96, height=72, metadata={"DATE_RECORDED": written})
+    assert probe(make_clip(tmp_path / "clip.mkv", plan)).recorded_at == expected
+
+
+@pytest.mark.parametrize(
     ("matrix", "undo"),
     [
         ([-1, 0, 0, 0, 1, 0, 96, 0, 1], lambda image: image[:, ::-1]),
