@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -20,6 +21,12 @@ from video.frames import VideoInfo
 from video.packets import PacketIndex, packet_index
 from video.scaling import orientation_of
 
+MAX_SPARSE_S = 7 * 86_400.0
+"""However few its frames, a file may be so long: a camera that records only what moves leaves long gaps."""
+
+MAX_S_A_FRAME = 60.0
+"""A longer file needs a frame so often on the whole, or its times are taken for broken."""
+
 _TRIED_KEY_FRAMES = 10
 _SANE_ASPECTS = (Fraction(1, 20), Fraction(20))
 _DATE_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "DATE_RECORDED", "date")
@@ -30,10 +37,11 @@ _UNSET = date(1970, 1, 1)  # the zero of Unix's clock: a camera whose date was n
 def probe(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> VideoInfo:
     """Read a file's facts by demuxing it once and decoding one frame.
 
-    Times come from the packets, not from the header. Raises `Unreadable`, `NoVideoStream`, and `TimedOut`
-    when demuxing takes longer than `timeout_s`.
+    Times come from the packets, not from the header. Raises `Unreadable` (also where the times
+    can't be true), `NoVideoStream`, and `TimedOut` when demuxing takes longer than `timeout_s`.
     """
     index = packet_index(path, timeout_s=timeout_s)
+    _check_time_line(path, index)
     frame = _first_decodable(path, index)
     orientation = orientation_of(frame)
     with open_container(path) as container:
@@ -60,6 +68,21 @@ def probe(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> VideoInf
             recorded_at=_recorded_at({**stream.metadata, **container.metadata}),
             damaged=_damaged(path, index, container, stream),
         )
+
+
+def _check_time_line(path: str | os.PathLike[str], index: PacketIndex) -> None:
+    """Refuse a file that a few frames stretch over years: its windows alone would fill the memory."""
+    num_frames = len(index.shown_pts)
+    length_s = float((index.end - index.start) * index.time_base)
+    if length_s <= max(MAX_SPARSE_S, MAX_S_A_FRAME * num_frames):
+        return
+    times = np.append(index.shown_pts, index.end).astype(np.float64) * float(index.time_base)
+    raise Unreadable(
+        path,
+        f"{num_frames} frames can't last the {length_s / 86_400:,.0f} days that its times claim, most of it "
+        "after this one; convert it with a steady frame rate",
+        position_s=float(times[np.diff(times).argmax()]),
+    )
 
 
 def _first_decodable(path: str | os.PathLike[str], index: PacketIndex) -> VideoFrame:

@@ -160,6 +160,24 @@ def test_a_header_that_claims_ten_hours_is_not_believed(tmp_path: Path, suffix: 
         assert info.duration_s_header == 36_000
 
 
+def make_sparse(path: Path, *, seconds: float) -> Path:
+    """Three frames, and a fourth that is shown so much later."""
+    options = {"preset": "veryfast", "bf": "0"}
+    return make_clip(path, width=96, height=72, pts=[0, 1, 2, round(seconds * 30)], options=options)
+
+
+def test_a_frame_ten_years_after_the_others_is_not_believed(tmp_path: Path) -> None:
+    message = message_of(make_sparse(tmp_path / "clip.mkv", seconds=3e8), Unreadable)
+    assert "clip.mkv at 0.067 s: 4 frames can't last the 3,472 days" in message and "convert" in message
+
+
+def test_a_camera_that_saw_nothing_for_six_days_is_read(tmp_path: Path) -> None:
+    with open_video(make_sparse(tmp_path / "clip.mkv", seconds=6 * 86_400)) as source:
+        assert source.info.duration_s == pytest.approx(6 * 86_400, abs=0.1)
+        numbers = [read_number(f.image) for f in source.frames_at([0.0, 1000.0, 6 * 86_400.0])]
+    assert numbers == [0, 2, 3]
+
+
 def test_a_header_with_no_frame_behind_it(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     data = make_clip(path, SMALL).read_bytes()
