@@ -131,6 +131,8 @@ class DecordReader:
 
     def _places(self, start: int, end: int) -> range:
         """Numbers of the frames on display in [start, end)."""
+        if start >= min(end, self._index.end):
+            return range(0)
         first = int(np.searchsorted(self._index.shown_pts, start, side="right")) - 1
         return range(max(first, 0), int(np.searchsorted(self._index.shown_pts, end)))
 

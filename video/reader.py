@@ -158,8 +158,11 @@ class PyAVReader:
         self, start: int, end: int, ticks: Sequence[int]
     ) -> Iterator[tuple[Decoded, int, Sequence[int]]]:
         """Like `_walk`, with every frame on display in [start, end)."""
+        start = max(start, self._index.start)
+        if start >= min(end, self._index.end):
+            return
         # Where nothing sound is on display at the start, begin with what comes next.
-        shown = self._show(max(start, self._index.start)) or self._current
+        shown = self._show(start) or self._current
         place = 0
         while shown is not None and shown.pts < end:
             until = self._shown_until()

@@ -177,6 +177,27 @@ def test_overlapping_and_skipping_windows_are_exact_too(opened: Opened) -> None:
         assert found is not None and read_number(clip.images[0]) == found[0]
 
 
+def test_a_window_out_of_the_file_or_without_length_holds_no_frame_whatever_was_read_before(
+    opened: Opened,
+) -> None:
+    _, source = opened
+    start, end = source.info.start_s, source.info.end_s
+    half = (start + end) / 2
+    for before in (Span(start, half), Span(start, end)):
+        held = len(list(source.frames_in(before, max_side=64)))
+        assert held
+        for window in (
+            Span(end + 48, end + 49),
+            Span(end + 0.001, end + 1),
+            Span(start - 9, start - 8),
+            Span(half, half),
+        ):
+            assert list(source.frames_in(window)) == []
+        clip = source.clip(Span(end + 48, end + 49), times_s=[end + 48.5], max_side=64, dense_side=32)
+        assert len(clip.images) == 0 and clip.dense is not None and len(clip.dense.images) == 0
+        assert len(list(source.frames_in(before, max_side=64))) == held
+
+
 def test_sizes_are_fitted_to_the_longest_side_and_never_enlarged(opened: Opened) -> None:
     case, source = opened
     _, start = case.shown[3]
