@@ -14,8 +14,11 @@ from video.frames import Clip, DenseFrames, Images, VideoInfo
 from video.packets import PacketIndex
 from video.scaling import Orientation, Scaler, fit
 
-MAX_DENSE_HZ = 60.0
-"""Above this rate every second (third, ...) frame of a window is left out of `Clip.dense`."""
+MAX_DENSE_HZ = 30.0
+"""Above this rate only every second (third, ...) frame of a window goes into `Clip.dense`."""
+
+RATE_TOLERANCE = 1.1
+"""So far above `MAX_DENSE_HZ` nothing is left out: 30.02 a second is 30, and not too many by one."""
 
 MAX_DENSE_FRAMES = 1200
 """So many dense frames a window at most (320 MB at 300 px); beyond, frames are left out evenly."""
@@ -35,7 +38,10 @@ class Scalers:
         return self._of(side, side, quick=True)
 
     def _of(self, width: int, height: int, *, quick: bool) -> Scaler:
-        return self._kept.setdefault((width, height, quick), Scaler(width, height, quick=quick))
+        key = (width, height, quick)
+        if key not in self._kept:
+            self._kept[key] = Scaler(width, height, quick=quick)
+        return self._kept[key]
 
 
 class ClipBuilder:
@@ -106,7 +112,8 @@ class ClipBuilder:
 
 def dense_stride(num_frames: int, *, duration_s: float) -> int:
     """Every how many-th frame of a window goes into `Clip.dense`, by the two caps."""
-    by_rate = (num_frames - 1) / (MAX_DENSE_HZ * duration_s) if duration_s > 0 else 1.0
+    most = MAX_DENSE_HZ * RATE_TOLERANCE * duration_s
+    by_rate = (num_frames - 1) / most if duration_s > 0 else 1.0
     return max(math.ceil(by_rate), math.ceil(num_frames / MAX_DENSE_FRAMES), 1)
 
 

@@ -75,8 +75,8 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenseFrames:
-    """Every decoded frame of a window, squeezed (aspect not kept) to a small square: `images` [M, S, S, 3]
-    uint8 RGB.
+    """Every decoded frame of a window (where it has over 30 a second, every second, third, ... of them),
+    squeezed (aspect not kept) to a small square: `images` [M, S, S, 3] uint8 RGB.
     """
 
     images: Images = field(repr=False)
@@ -152,7 +152,7 @@ class FrameSource(Protocol):
         still: bool = False,
     ) -> Clip:
         """The window sampled at `times_s` (in it, rising), and every frame that begins in it at `dense_side`
-        px square when that is given (thinned evenly above 60 a second or 1,200 a window).
+        px square when that is given (thinned evenly above 30 a second or 1,200 a window).
 
         `still`: the window is known not to move, so its key frames alone are read (see `Clip`).
         """
