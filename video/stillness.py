@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import VideoFrame
 
 from grounding.evidence import Span
-from video.decoding import Decoder
+from video.decoding import Decoded, Decoder
 from video.frames import Image, VideoInfo
 from video.packets import PacketIndex, packet_index
 from video.scaling import Scaler, fit, orientation_of
@@ -52,11 +53,11 @@ def still_spans(info: VideoInfo) -> tuple[Span, ...]:
     if len(groups.keys) < 2 or len(index.shown_pts) < _FEWEST_FRAMES_A_GROUP * len(groups.keys):
         return ()
     candidates = groups.quiet()
-    if not len(candidates) or not index.exact:
+    if not candidates or not index.exact:
         return ()
     comparer = _Comparer(info, index)
     try:
-        still = [g for g in candidates if comparer.is_still(groups, int(g))]
+        still = comparer.still(groups, candidates)
     finally:
         comparer.close()
     return _joined(groups.pts, still, float(index.time_base))
@@ -90,66 +91,96 @@ class _Groups:
         counted = ~index.key & (group >= 0)
         loud = counted & ((index.size > quiet) | index.corrupt)
         late = loud & (order - self.keys[group] > POLISHED)
-        self.looked_at = np.flatnonzero(loud & ~late)  # orders of the packets whose frames are compared
+        self._looked_at = loud & ~late
+        self._by_group = np.argsort(group, kind="stable")  # [P] orders
+        self._borders = np.searchsorted(group[self._by_group], np.arange(len(self.keys) + 1))
         largest = np.zeros(len(self.keys), dtype=np.int64)
         np.maximum.at(largest, group[late], index.size[late])
         self._moving = largest > MAX_REPEATED * quiet
         for number in np.flatnonzero((largest > 0) & ~self._moving):
-            mine = group == number
-            sizes, counts = np.unique(index.size[mine & counted], return_counts=True)
-            self._moving[number] = not np.isin(index.size[mine & late], sizes[counts >= REPEATS]).all()
+            mine = self._packets(number)
+            sizes, counts = np.unique(index.size[mine[counted[mine]]], return_counts=True)
+            self._moving[number] = not np.isin(index.size[mine[late[mine]]], sizes[counts >= REPEATS]).all()
 
-    def quiet(self) -> npt.NDArray[np.intp]:
+    def quiet(self) -> list[int]:
         """The groups that may be still by their packets; the last one has nothing to compare with."""
-        return np.flatnonzero(~self._moving[:-1])
+        return [int(number) for number in np.flatnonzero(~self._moving[:-1])]
+
+    def looked_at(self, group: int) -> list[int]:
+        """Orders of the packets of a group whose frames are compared with its key frame."""
+        mine = self._packets(group)
+        return [int(order) for order in mine[self._looked_at[mine]]]
+
+    def _packets(self, group: int | np.intp) -> npt.NDArray[np.intp]:
+        """Orders of the packets of a group, rising."""
+        return self._by_group[self._borders[group] : self._borders[group + 1]]
 
 
 class _Comparer:
-    """Decodes key frames (and what polishes them) small, and compares."""
+    """Decodes key frames (and what polishes them) small, and compares, in one pass forward.
+
+    Going back costs a file without an index of its own another reading from its first byte.
+    """
 
     def __init__(self, info: VideoInfo, index: PacketIndex) -> None:
         self._index = index
         self._decoder = Decoder(info.path, index)
         self._scaler = Scaler(*fit(info.width, info.height, COMPARED_SIDE))
-        self._known: tuple[int, Image | None] = (-1, None)  # the last key frame looked at
+        self._put_back: Decoded | None = None  # decoded already, and not yet looked at
 
     def close(self) -> None:
         self._decoder.close()
 
-    def is_still(self, groups: _Groups, group: int) -> bool:
-        key, following = int(groups.keys[group]), int(groups.keys[group + 1])
-        picture = self._key_picture(key)
-        if picture is None:
-            return False
-        after = self._key_picture(following)
-        if after is None or not same_picture(picture, after):
-            return False
-        first, last = np.searchsorted(groups.looked_at, (key, key + POLISHED + 1))
-        return self._polished_same(picture, key, groups.looked_at[first:last].tolist())
+    def still(self, groups: _Groups, candidates: list[int]) -> list[int]:
+        """Those of `candidates` (rising) that show their key frame's picture up to the next key frame."""
+        asked = set(candidates)
+        still: list[int] = []
+        before: Image | None = None  # what the group before showed, where nothing moved in it
+        for group in sorted(asked | {group + 1 for group in candidates}):
+            looked_at = groups.looked_at(group) if group in asked else []
+            picture, steady = self._look(int(groups.keys[group]), looked_at)
+            if before is not None and picture is not None and same_picture(before, picture):
+                still.append(group - 1)
+            before = picture if group in asked and steady else None
+        return still
 
-    def _key_picture(self, order: int) -> Image | None:
-        if self._known[0] != order:
-            frame = self._decoder.decode_alone(order)
-            image = None if frame is None else self._scaler.convert(frame, orientation_of(frame))
-            self._known = (order, image)
-        return self._known[1]
-
-    def _polished_same(self, picture: Image, key: int, orders: list[int]) -> bool:
-        """Whether the frames at `orders`, soon after a key frame, all show its picture."""
-        wanted = {int(self._index.pts[order]) for order in orders}
-        if wanted:
+    def _look(self, key: int, orders: list[int]) -> tuple[Image | None, bool]:
+        """The picture of a key frame (None where it is lost), and whether the frames at `orders` show it."""
+        goes_on = self._decoder.position > key  # decoded already, as what comes after the group before
+        if not goes_on and not orders:
+            self._put_back = None
+            frame = self._decoder.decode_alone(key)
+            return (None if frame is None else self._small(frame)), True
+        if not goes_on:
+            self._put_back = None
             self._decoder.jump(key)
-        while wanted:
-            decoded = self._decoder.next()
-            if decoded is None or decoded.damaged or decoded.pts > max(wanted):
-                return False
-            if decoded.pts not in wanted:
-                continue
-            wanted.remove(decoded.pts)
-            shown = self._scaler.convert(decoded.frame, orientation_of(decoded.frame))
-            if not same_picture(picture, shown):
-                return False
-        return True
+        start = int(self._index.pts[key])
+        first = self._next_at(start, start=start)
+        if first is None:
+            return None, False
+        picture = self._small(first)
+        for pts in sorted(int(self._index.pts[order]) for order in orders):
+            frame = self._next_at(pts, start=start)
+            if frame is None or not same_picture(picture, self._small(frame)):
+                return picture, False
+        return picture, True
+
+    def _next_at(self, pts: int, *, start: int) -> VideoFrame | None:
+        """The frame with exactly this pts, further on; None where it, or one from `start` on, is lost."""
+        while True:
+            decoded, self._put_back = self._put_back or self._decoder.next(), None
+            if decoded is None:
+                return None
+            if decoded.pts > pts:
+                self._put_back = decoded
+                return None
+            if decoded.damaged and decoded.pts >= start:
+                return None
+            if decoded.pts == pts:
+                return decoded.frame
+
+    def _small(self, frame: VideoFrame) -> Image:
+        return self._scaler.convert(frame, orientation_of(frame))
 
 
 def same_picture(one: Image, other: Image) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 
 from grounding.evidence import Span
 from tests.clips import ClipPlan, Picture, make_clip
-from video import open_video, sampling
-from video.packets import packet_index
+from video import open_video, sampling, stillness
+from video.decoding import Decoder
 from video.probe import probe
 from video.stillness import still_spans
 
@@ -128,13 +127,50 @@ def test_a_slow_fade_is_no_stillness(tmp_path: Path) -> None:
     assert still_spans(probe(make_clip(tmp_path / "clip.mp4", plan))) == ()
 
 
-def test_a_moving_file_is_told_by_its_packets_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Grows by a path each time that `still_spans` begins a file at its first byte."""
+    paths: list[Path] = []
+
+    class Counting(Decoder):
+        def _open(self) -> None:
+            paths.append(self._path)
+            super()._open()
+
+    monkeypatch.setattr(stillness, "Decoder", Counting)
+    return paths
+
+
+def test_a_moving_file_is_told_by_its_packets_alone(tmp_path: Path, opened: list[Path]) -> None:
     path = make_clip(tmp_path / "clip.mp4", frames=120, options={**X264, "preset": "veryfast"})
+    assert still_spans(probe(path)) == ()
+    assert opened == [], "no frame may be decoded"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        (".ts", "libx264", {"preset": "veryfast", "crf": "30", "g": "50", "sc_threshold": "0"}),
+        (".ts", "libx264", {"preset": "veryfast", "crf": "30", "g": "15", "sc_threshold": "0"}),
+        (
+            ".ts",
+            "libx264",
+            {"preset": "veryfast", "crf": "30", "x264-params": "open-gop=1:keyint=25:scenecut=0"},
+        ),
+        (".mpg", "mpeg2video", {"g": "12", "bf": "2", "b": "3M"}),
+    ],
+    ids=["long groups", "short groups", "open groups", "program stream"],
+)
+def test_a_file_without_an_index_is_read_forward_once(
+    tmp_path: Path, opened: list[Path], suffix: str, codec: str, options: dict[str, str]
+) -> None:
+    path = make_scene(tmp_path / f"clip{suffix}", codec, options, thing="dark", first=135, frames=301)
     info = probe(path)
-    packet_index(path)
-    started = time.perf_counter()
-    assert still_spans(info) == ()
-    assert time.perf_counter() - started < 0.01, "no frame may be decoded"
+    spans = still_spans(info)
+    assert opened == [path]
+    comes_s = info.start_s + 135 / 30
+    assert not touches(spans, comes_s, comes_s + 1)
+    assert touches(spans, comes_s + 2, info.end_s)
 
 
 def test_a_still_window_is_read_from_its_key_frames(tmp_path: Path) -> None:
