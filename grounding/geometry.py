@@ -40,6 +40,21 @@ def tiou(a: Span, b: Span) -> float:
     return min(shared / ((a.end_s - a.start_s) + (b.end_s - b.start_s) - shared), 1.0)
 
 
+def remaining(span: Span, taken: Sequence[Span]) -> tuple[Span, ...]:
+    """What is left of a span, its end included, without stretches that are half open; in order."""
+    left: list[Span] = []
+    at_s = span.start_s
+    for gone in sorted(taken, key=lambda s: s.start_s):
+        if gone.end_s <= at_s or gone.start_s > span.end_s or gone.start_s == gone.end_s:
+            continue
+        if gone.start_s > at_s:
+            left.append(Span(at_s, gone.start_s))
+        at_s = gone.end_s
+    if at_s <= span.end_s:
+        left.append(Span(at_s, span.end_s))
+    return tuple(left)
+
+
 def boxes_array(boxes: Sequence[Box]) -> Array:
     """Boxes as an array of shape [N, 4], also when there are none."""
     return np.array([(b.x1, b.y1, b.x2, b.y2) for b in boxes], dtype=np.float64).reshape(-1, 4)

@@ -1,8 +1,9 @@
 """What an engine said about one window, turned into its segment's rows. Pure: nothing is read or written.
 
 Every time ends on a frame that was there. A claim is kept at the time and pts of the sampled frame that it
-speaks of; one that speaks of no sampled frame is a problem, not evidence. A model's text is not trusted: it
-is cut to length here, and counted as a problem when it was cut.
+speaks of; one that speaks of no sampled frame is a problem, not evidence. No moment reaches into damage: it
+is cut there, and what says nothing but of damaged time is a problem. A model's text is not trusted: it is cut
+to length here, and counted as a problem when it was cut.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from engines.contract import Reply, ScreenText, Track
 from grounding.evidence import Answer, Claim, Problem, Span
+from grounding.geometry import remaining
 from indexer.coverage import tile
 from indexer.frame_times import FrameTimes, Instant
 from storage.rows import (
@@ -68,14 +70,18 @@ def _answer(asked: Asked, *, times: FrameTimes) -> AnswerRow:
     reply, answer = asked.reply, asked.answer
     claims, kept, problems = _claims(answer, _confidences(reply, answer), times=times)
     if asked.question:
-        drafts = _answer_drafts(asked, claims, kept, times=times)
+        drafts, lost = _answer_drafts(asked, claims, kept, times=times)
     else:
-        drafts = _statement_drafts(answer, claims, kept, times=times)
+        drafts, lost = _statement_drafts(answer, claims, kept, times=times)
     moments = [draft.moment for draft in drafts]
     claims = _assigned(claims, drafts)
     for text in reply.screen_texts:
+        span = _around(text, times=times)
+        if span is None:
+            lost.append(_all_damaged(text.text, text.span))
+            continue
         claims.append(_screen_claim(text, moment=len(moments)))
-        moments.append(_screen_moment(text, times=times))
+        moments.append(_screen_moment(text, span, times=times))
     return AnswerRow(
         question_id=asked.question_id,
         raw=reply.text[:MAX_RAW_CHARS],
@@ -83,7 +89,7 @@ def _answer(asked: Asked, *, times: FrameTimes) -> AnswerRow:
         abstained=answer.abstained,
         reason=None if answer.reason is None else _cut(answer.reason, MAX_TEXT_CHARS),
         mean_logprob=_finite(reply.mean_logprob),
-        problems=(*_cut_off(reply, answer), *answer.problems, *problems)[:MAX_PROBLEMS],
+        problems=(*_cut_off(reply, answer), *answer.problems, *problems, *lost)[:MAX_PROBLEMS],
         moments=tuple(moments),
         claims=tuple(claims),
     )
@@ -131,23 +137,28 @@ def _confidences(reply: Reply, answer: Answer) -> list[float | None]:
 
 def _statement_drafts(
     answer: Answer, claims: Sequence[ClaimRow], kept: dict[int, int], *, times: FrameTimes
-) -> list[_Draft]:
-    drafts = []
+) -> tuple[list[_Draft], list[Problem]]:
+    """A moment a statement, or one a sound part of it; and a problem for each that has no sound part."""
+    drafts: list[_Draft] = []
+    lost: list[Problem] = []
     for statement in answer.statements:
         own = tuple(kept[index] for index in statement.claims if index in kept)
         span = statement.span or _extent([claims[index] for index in own], times=times)
         if span is not None and statement.text.strip():
-            moment = _moment(span, statement.text, times=times)
-            drafts.append(_Draft(moment=moment, claims=own))
-    return drafts
+            parts = _sound_parts(span, own, claims, times=times)
+            if not parts:
+                lost.append(_all_damaged(statement.text, span))
+            for part, proof in parts:
+                drafts.append(_Draft(moment=_moment(part, statement.text, times=times), claims=proof))
+    return drafts, lost
 
 
 def _answer_drafts(
     asked: Asked, claims: Sequence[ClaimRow], kept: dict[int, int], *, times: FrameTimes
-) -> list[_Draft]:
+) -> tuple[list[_Draft], list[Problem]]:
     """A moment a span, or one over all claims. Its text repeats the question: "Yes" alone finds nothing."""
     if asked.answer.abstained:
-        return []
+        return [], []
     if asked.answer.spans:
         # By the time that was said: the frame on display then may have begun before the span.
         said_s = {place: asked.answer.claims[index].time_s for index, place in kept.items()}
@@ -159,10 +170,46 @@ def _answer_drafts(
         extent = _extent(claims, times=times)
         groups = [] if extent is None else [(extent, tuple(range(len(claims))))]
     text = f"{asked.question} {asked.answer.text}"
-    return [
-        _Draft(moment=replace(_moment(span, text, times=times), source="answer"), claims=own)
-        for span, own in groups
+    drafts: list[_Draft] = []
+    lost: list[Problem] = []
+    for span, own in groups:
+        parts = _sound_parts(span, own, claims, times=times)
+        if not parts:
+            lost.append(_all_damaged(asked.answer.text, span))
+        for part, proof in parts:
+            moment = replace(_moment(part, text, times=times), source="answer")
+            drafts.append(_Draft(moment=moment, claims=proof))
+    return drafts, lost
+
+
+def _sound_parts(
+    span: Span, own: tuple[int, ...], claims: Sequence[ClaimRow], *, times: FrameTimes
+) -> list[tuple[Span, tuple[int, ...]]]:
+    """The span without damaged time, as the parts that hold its claims; as all parts where none does."""
+    parts = remaining(span, times.damaged)
+    if parts == (span,):
+        return [(span, own)]
+    seen_s = {index: max(claims[index].time_s, times.window.start_s) for index in own}
+    holding = [
+        (part, tuple(index for index, t in seen_s.items() if part.start_s <= t <= part.end_s))
+        for part in parts
     ]
+    proven = [(part, proof) for part, proof in holding if proof]
+    return proven or [(part, own) for part in parts if part.start_s < part.end_s]
+
+
+def _around(text: ScreenText, *, times: FrameTimes) -> Span | None:
+    """The sound part of a text's span that holds the frame on which it was read."""
+    parts = remaining(text.span, times.damaged)
+    if parts == (text.span,):
+        return text.span
+    read_s = max(text.time_s, times.window.start_s)
+    return next((part for part in parts if part.start_s <= read_s <= part.end_s), None)
+
+
+def _all_damaged(text: str, span: Span) -> Problem:
+    excerpt = f"{span.start_s:.3f} to {span.end_s:.3f} s is damaged: {text.strip()}"
+    return Problem(kind="bad_time", offset=0, excerpt=excerpt[:80])
 
 
 def _moment(span: Span, text: str, *, times: FrameTimes) -> MomentRow:
@@ -191,8 +238,8 @@ def _extent(claims: Sequence[ClaimRow], *, times: FrameTimes) -> Span | None:
     return Span(min(seen_s), max(seen_s))
 
 
-def _screen_moment(text: ScreenText, *, times: FrameTimes) -> MomentRow:
-    return replace(_moment(text.span, text.text, times=times), source="screen_text")
+def _screen_moment(text: ScreenText, span: Span, *, times: FrameTimes) -> MomentRow:
+    return replace(_moment(span, text.text, times=times), source="screen_text")
 
 
 def _screen_claim(text: ScreenText, *, moment: int) -> ClaimRow:

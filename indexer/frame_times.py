@@ -25,6 +25,7 @@ class FrameTimes:
 
     def __init__(self, clip: Clip, *, interval_s: float) -> None:
         self.window = clip.window
+        self.damaged = clip.damaged
         self._clip = clip
         self._reach_s = interval_s / 2 + SNAP_S
         self._known_s, self._known_pts = _known(clip)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grounding.evidence import Span
+from grounding.geometry import remaining
 
 Image = npt.NDArray[np.uint8]  # [H, W, 3]
 Images = npt.NDArray[np.uint8]  # [N, H, W, 3]
@@ -112,6 +113,13 @@ class Clip:
         assert len(self.pts) == len(self.times_s) == len(self.durations_s) == n, (
             "one pts, time and duration a frame"
         )
+
+    @property
+    def sound(self) -> tuple[Span, ...]:
+        """What is left of the window without its damaged stretches, in order."""
+        if not self.damaged:
+            return (self.window,)
+        return tuple(run for run in remaining(self.window, self.damaged) if run.start_s < run.end_s)
 
     def nearest(self, time_s: float) -> int:
         """Index of the sampled frame whose time is nearest to `time_s`. The clip must hold a frame."""

@@ -63,6 +63,7 @@ def _places(path: Path, seen: Seen, shot: Span, settings: SpotterSettings) -> li
         return sorted(between, key=lambda p: (abs(p - at[best]), p))[:_MOST_LOOKS]
     times = seen.times_s[at[best]] + np.array([-_NEAR_S, _NEAR_S])
     near = [int(np.abs(seen.times_s - t).argmin()) for t in times if shot.start_s <= t < shot.end_s]
+    near = [p for p in near if shot.start_s <= seen.times_s[p] < shot.end_s]
     near = [p for p in near if _is_new(p, at, seen, settings)]
     return list(dict.fromkeys([*between, *near]))
 

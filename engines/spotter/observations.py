@@ -13,8 +13,8 @@ class Observations:
     """`tracks`, `screen_texts` and `shots` in file time, within `window`.
 
     `times_s` and `pts` are the sampled frames that were there to be seen (damaged ones are not among them).
-    `shots` tile the window; a cut lies where one ends and the next begins, exact to the frame where every
-    frame was given. `read_times_s` are the frames on which text was read.
+    `shots` tile the window less its damaged stretches; a cut lies where one ends and the next begins, exact
+    to the frame where every frame was given. `read_times_s` are the frames on which text was read.
     """
 
     window: Span
@@ -24,3 +24,14 @@ class Observations:
     tracks: tuple[Track, ...]
     screen_texts: tuple[ScreenText, ...]
     read_times_s: tuple[float, ...]
+
+    @property
+    def runs(self) -> tuple[Span, ...]:
+        """The stretches between damage: shots joined where one ends as the next begins."""
+        joined: list[Span] = []
+        for shot in self.shots:
+            if joined and joined[-1].end_s == shot.start_s:
+                joined[-1] = Span(joined[-1].start_s, shot.end_s)
+            else:
+                joined.append(shot)
+        return tuple(joined)

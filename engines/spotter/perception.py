@@ -10,7 +10,7 @@ from time import perf_counter
 from engines.contract import ScreenText, Track, TrackPoint
 from engines.spotter import borders, doubts, reading, tracking
 from engines.spotter.detector import Detection, Detector
-from engines.spotter.frames import Seen, arrange, sample_ranges, shot_spans
+from engines.spotter.frames import Seen, arrange, picture_runs, sample_ranges, shot_spans, sound_part
 from engines.spotter.motion import MotionGate
 from engines.spotter.observations import Observations
 from engines.spotter.settings import SpotterSettings
@@ -78,12 +78,22 @@ class Perception:
             return self._text_models
 
     def observe(self, clip: Clip) -> Observations:
-        """What there is to see in the clip. A clip without a sample has one shot, and nothing in it."""
+        """What there is to see in the clip. A clip without a sample has one shot, and nothing in it.
+
+        Nothing is followed through a damaged stretch, and nothing is said of one.
+        """
+        clip = sound_part(clip)
         if not len(clip.images):
             return _observations(clip, shots=(clip.window,), tracks=(), texts=(), read=())
         clock = _Clock(self.stage_seconds)
         seen = arrange(clip)
-        found_cuts = cuts(seen.pictures, seen.times_s, self.settings)
+        found_cuts = [
+            run.start + k
+            for run in picture_runs(seen)
+            for k in cuts(
+                seen.pictures[run.start : run.stop], seen.times_s[run.start : run.stop], self.settings
+            )
+        ]
         shots, ranges = shot_spans(seen, found_cuts), sample_ranges(seen, found_cuts)
         clock.stop("shots")
         looked, samples = self._look(seen, ranges)

@@ -167,7 +167,7 @@ def _standing(seen: Seen, index: int, box: tuple[float, float, float, float], sh
     inside = np.flatnonzero((seen.times_s >= shot.start_s) & (seen.times_s < shot.end_s))
     here = seen.at[index]
     if here not in inside:
-        return _own_display(seen, index)
+        return _own_display(seen, index, shot)
     same = _unchanged(seen.pictures[inside[0] : inside[-1] + 1], here - int(inside[0]), box)
     place = here - int(inside[0])
     gone_before = np.flatnonzero(~same[:place])
@@ -180,11 +180,10 @@ def _standing(seen: Seen, index: int, box: tuple[float, float, float, float], sh
     return Span(start, min(float(seen.ends_s[last]), shot.end_s))
 
 
-def _own_display(seen: Seen, index: int) -> Span:
-    start = float(seen.clip.times_s[index])
-    window = seen.clip.window
-    end = start + float(seen.clip.durations_s[index])
-    return Span(max(start, window.start_s), max(min(end, window.end_s), window.start_s))
+def _own_display(seen: Seen, index: int, shot: Span) -> Span:
+    time_s = float(seen.clip.times_s[index])
+    start = min(max(time_s, shot.start_s), shot.end_s)
+    return Span(start, max(start, min(time_s + float(seen.clip.durations_s[index]), shot.end_s)))
 
 
 def _unchanged(pictures: Images, here: int, box: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:

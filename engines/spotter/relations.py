@@ -6,6 +6,7 @@ the lower edges of boxes that overlap, as a viewer would.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -97,15 +98,24 @@ def stretches(observations: Observations, found: Sequence[Hit]) -> list[tuple[Sp
     """The hits gathered into stretches of time, with the span of each.
 
     A stretch begins with its first frame, or earlier where the track of a thing is known to (a cut between
-    two samples); likewise its end. At most `MOST_SAMPLES_BRIDGED` frames in a row may be without a hit.
+    two samples); likewise its end. At most `MOST_SAMPLES_BRIDGED` frames in a row may be without a hit, and
+    a damaged stretch ends it.
     """
+    sound = observations.runs
+    later = [run.start_s for run in sound[1:]]
+    places = [bisect_right(later, time_s) for time_s in observations.times_s]
     runs: list[list[Hit]] = []
     for hit in found:
-        if runs and hit.sample - runs[-1][-1].sample <= 1 + MOST_SAMPLES_BRIDGED:
+        before = runs[-1][-1].sample if runs else None
+        if (
+            before is not None
+            and hit.sample - before <= 1 + MOST_SAMPLES_BRIDGED
+            and places[hit.sample] == places[before]
+        ):
             runs[-1].append(hit)
         else:
             runs.append([hit])
-    return [(_span(observations, run), run) for run in runs]
+    return [(_span(observations, run, within=sound[places[run[0].sample]]), run) for run in runs]
 
 
 def riding(first: Box, second: Box) -> bool:
@@ -235,15 +245,15 @@ def _once(found: Iterable[Sighting]) -> list[Sighting]:
     return list({s.track: s for s in found}.values())
 
 
-def _span(observations: Observations, run: Sequence[Hit]) -> Span:
+def _span(observations: Observations, run: Sequence[Hit], *, within: Span) -> Span:
     times = observations.times_s
     first, last = run[0], run[-1]
     start, end = times[first.sample], times[last.sample]
-    before = times[first.sample - 1] if first.sample else observations.window.start_s
-    after = times[last.sample + 1] if last.sample + 1 < len(times) else observations.window.end_s
+    before = max(times[first.sample - 1], within.start_s) if first.sample else within.start_s
+    after = min(times[last.sample + 1], within.end_s) if last.sample + 1 < len(times) else within.end_s
     begun = _latest(observations.tracks, first, before=before, at=start)
     ended = _earliest(observations.tracks, last, after=after, at=end)
-    return Span(max(begun, observations.window.start_s), min(ended, observations.window.end_s))
+    return Span(max(begun, within.start_s), min(ended, within.end_s))
 
 
 def _latest(tracks: Sequence[Track], hit: Hit, *, before: float, at: float) -> float:

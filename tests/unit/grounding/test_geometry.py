@@ -17,6 +17,7 @@ from grounding.geometry import (
     iou,
     iou_matrix,
     match,
+    remaining,
     spans_array,
     tiou,
     tiou_matrix,
@@ -118,3 +119,21 @@ def test_nothing_matches_nothing(shape: tuple[int, int]) -> None:
 def test_scores_that_can_not_be_compared_are_refused(scores: np.ndarray) -> None:
     with pytest.raises(ValueError, match="matrix of finite scores"):
         match(scores)
+
+
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ([], [(2, 8)]),
+        ([(4, 5)], [(2, 4), (5, 8)]),
+        ([(6, 7), (3, 4), (3, 5)], [(2, 3), (5, 6), (7, 8)]),
+        ([(0, 3), (7, 9)], [(3, 7)]),
+        ([(1, 9)], []),
+        ([(5, 8)], [(2, 5), (8, 8)]),  # what is taken is half open
+        ([(5, 5), (8, 9)], [(2, 8)]),
+    ],
+)
+def test_what_remains_of_a_span_lies_between_what_is_taken(
+    taken: list[tuple[int, int]], left: list[tuple[int, int]]
+) -> None:
+    assert [(s.start_s, s.end_s) for s in remaining(Span(2, 8), [Span(*t) for t in taken])] == left

@@ -28,6 +28,7 @@ def clip(
     dense_s: list[float] | None = None,
     duration_s: float = 0.04,
     still: bool = False,
+    damaged: tuple[Span, ...] = (),
 ) -> Clip:
     pts = np.array([round(t / time_base) for t in times_s], np.int64)
     dense = None
@@ -48,6 +49,7 @@ def clip(
         durations_s=np.full(len(times_s), duration_s),
         dense=dense,
         still=still,
+        damaged=damaged,
     )
 
 
@@ -234,3 +236,44 @@ def test_a_frame_on_display_since_before_the_window_is_evidence_within_it() -> N
         row = answer_row(seen, answer, question="a bus?")
         assert [(c.time_s, c.pts, c.moment) for c in row.claims] == [(8.0, 8000, 0)]
         assert [m.span for m in row.moments] == [span]
+
+
+HOLE = (Span(3.0, 7.0),)
+
+
+def test_a_statement_is_cut_at_damage_and_only_its_proven_part_is_kept() -> None:
+    seen = clip([0, 1.0, 2.5, 7.0, 8.0], damaged=HOLE)
+    row = answer_row(seen, stated(bus(1.0), bus(2.5), span=Span(1.0, 9.0)))
+
+    assert [m.span for m in row.moments] == [Span(1.0, 3.0)]
+    assert [c.moment for c in row.claims] == [0, 0]
+
+
+def test_a_statement_proven_on_both_sides_of_damage_is_two_moments() -> None:
+    seen = clip([0, 1.0, 2.5, 7.0, 8.0], damaged=HOLE)
+    row = answer_row(seen, stated(bus(1.0), bus(8.0), span=Span(1.0, 9.0)))
+
+    assert [(m.span, m.text) for m in row.moments] == [(Span(1.0, 3.0), "a bus"), (Span(7.0, 9.0), "a bus")]
+    assert [c.moment for c in row.claims] == [0, 1]
+
+
+def test_an_answer_s_span_is_cut_at_damage_too() -> None:
+    answer = Answer(reasoning="", text="Yes", claims=(bus(2.5),), spans=(Span(2.0, 7.0),))
+    row = answer_row(clip([0, 2.5, 7.0], damaged=HOLE), answer, question="a bus?")
+
+    assert [(m.span, m.source) for m in row.moments] == [(Span(2.0, 3.0), "answer")]
+
+
+def test_what_is_said_of_damaged_time_alone_is_a_problem_and_no_moment() -> None:
+    row = answer_row(clip([0, 2.5, 7.0], damaged=HOLE), stated(span=Span(4.0, 6.0)))
+
+    assert row.moments == ()
+    assert [(p.kind, p.excerpt) for p in row.problems] == [("bad_time", "4.000 to 6.000 s is damaged: a bus")]
+
+
+def test_a_screen_text_lasts_no_longer_than_the_file_is_sound() -> None:
+    text = ScreenText(text="EXIT", span=Span(2.0, 8.0), time_s=2.5, pts=2500, box=BOX, confidence=0.9)
+    reply = Reply(text="raw", screen_texts=(text,))
+    row = answer_row(clip([0, 2.5, 7.0], damaged=HOLE), Answer(reasoning="", text=""), reply=reply)
+
+    assert [(m.span, m.source) for m in row.moments] == [(Span(2.0, 3.0), "screen_text")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -224,6 +225,13 @@ def test_a_clip_without_a_single_frame_is_one_empty_shot(eyes: Perception) -> No
     )
     assert seen.shots == (Span(3.0, 4.0),)
     assert (seen.tracks, seen.screen_texts, seen.times_s) == ((), (), ())
+
+
+def test_the_street_s_bus_does_not_drive_on_through_damage(eyes: Perception) -> None:
+    whole = sample(real("bikes.mp4"))
+    seen = eyes.observe(replace(whole, damaged=(Span(5.0, 10.0),)))
+    assert {t.span.end_s for t in seen.tracks if t.span.start_s >= 3.0} == {5.0}
+    assert max(t.span.end_s for t in seen.tracks) == max(seen.shots[-1].end_s, 5.0) == 5.0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 900), (900, 2), (17, 33)])
