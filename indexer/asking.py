@@ -80,7 +80,7 @@ def ask(video: Path, question: str, *, engine: Engine, overlay: Path | None = No
     if overlay is not None:
         from indexer.proof import check_overlay
 
-        check_overlay(overlay)
+        check_overlay(overlay, video=video)
     info = probe(video)
     seen = _look_through(video, info, asked, engine=engine, with_tracks=overlay is not None)
     answer = merge(asked.text, seen.answers)

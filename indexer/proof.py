@@ -6,12 +6,14 @@ followed it; else it stands only for the half interval around the frame on which
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from engines.contract import Track, TrackPoint
+from grounding.errors import printable
 from grounding.evidence import Box, Span
 from grounding.geometry import iou
 from indexer.merging import Evidence, Merged, join
@@ -30,14 +32,16 @@ AROUND_S = 1.0
 SAME_THING_IOU = 0.5
 
 
-def check_overlay(out: Path) -> None:
-    """Raise ValueError where no proof can be drawn into a file of that name."""
+def check_overlay(out: Path, *, video: Path) -> None:
+    """Raise ValueError where no proof of `video` can be drawn into a file of that name."""
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(
             f"--overlay takes a file name that ends in {' or '.join(SUFFIXES)}, not {out.name!r}"
         )
     if not out.absolute().parent.is_dir():
-        raise ValueError(f"{out}: there is no such folder; make it first")
+        raise ValueError(f"{printable(out)}: there is no such folder; make it first")
+    if os.path.exists(out) and os.path.exists(video) and os.path.samefile(out, video):
+        raise ValueError(f"{printable(out)} is the video itself; name another file for --overlay")
 
 
 def draw_proof(

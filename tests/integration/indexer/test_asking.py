@@ -162,3 +162,11 @@ def test_an_overlay_of_another_kind_is_wrong_usage(clip: Path) -> None:
     done = night_process.run_here("ask", clip, "a lamp?", "--overlay", "proof.gif")
 
     assert done.returncode == 2 and "ends in .png or .mp4" in done.stderr
+
+
+def test_the_video_itself_as_overlay_is_wrong_usage_and_stays_as_it_was(clip: Path) -> None:
+    before = clip.read_bytes()
+    done = night_process.run_here("ask", clip, "a lamp?", "--overlay", clip)
+
+    assert done.returncode == 2 and "is the video itself" in done.stderr
+    assert clip.read_bytes() == before

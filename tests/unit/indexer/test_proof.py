@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,23 @@ def test_a_claim_without_a_track_stands_only_around_its_own_frame() -> None:
 
 
 def test_only_a_png_or_an_mp4_in_an_existing_folder_can_be_drawn_into(tmp_path: Path) -> None:
-    check_overlay(tmp_path / "proof.PNG")
+    check_overlay(tmp_path / "proof.PNG", video=tmp_path / "a.mp4")
     with pytest.raises(ValueError, match=r"ends in \.png or \.mp4, not 'proof\.gif'"):
-        check_overlay(tmp_path / "proof.gif")
+        check_overlay(tmp_path / "proof.gif", video=tmp_path / "a.mp4")
     with pytest.raises(ValueError, match="no such folder"):
-        check_overlay(tmp_path / "nowhere" / "proof.png")
+        check_overlay(tmp_path / "nowhere" / "proof.png", video=tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("link", ["same", "hard", "symbolic"])
+def test_the_video_itself_is_never_drawn_into_under_whatever_name(tmp_path: Path, link: str) -> None:
+    video, out = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    video.write_bytes(b"film")
+    if link == "hard":
+        os.link(video, out)
+    elif link == "symbolic":
+        out.symlink_to(video)
+    else:
+        out = video
+    with pytest.raises(ValueError, match="is the video itself; name another file"):
+        check_overlay(out, video=video)
+    assert video.read_bytes() == b"film"
