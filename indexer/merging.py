@@ -1,7 +1,8 @@
 """Many windows' replies to one question become one answer about the whole file.
 
 Existence: any window that says yes. When: the union of the spans, joined where windows meet. How many: the
-most that were seen at once, and the text says so. An abstention only when every window abstained.
+most that were seen at once, and the text says so. An abstention when every window abstained, or when some did
+and all the others saw nothing: a "no" about the whole file needs all of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ BORDER_S = 0.05  # spans this close are one: a window's border falls between two
 _COUNTING = re.compile(r"\s*(how many|what number of|count\b)", re.IGNORECASE)
 _NUMBER = re.compile(r"\b\d{1,6}\b")
 _YES = re.compile(r"\s*yes\b", re.IGNORECASE)
+_ZERO = re.compile(r"\s*0+(\.0*)?\b(?![.:\d])")
 _NO = re.compile(r"\s*no(ne|thing|t)?\b", re.IGNORECASE)
 
 
@@ -53,10 +55,8 @@ class Merged:
 def merge(question: str, answers: Sequence[WindowAnswer]) -> Merged:
     """One answer out of the windows' answers, in window order. None at all: nothing was readable."""
     given = [a for a in answers if not a.answer.abstained]
-    if not given:
-        reason = next((a.answer.reason for a in answers if a.answer.reason), None)
-        reason = reason or ("no reason given" if answers else "no frame of the file could be read")
-        return Merged(text=f"Cannot tell: {reason}", abstained=True, reason=reason, spans=(), evidence=())
+    if not given or (len(given) < len(answers) and all(_is_negative(a) for a in given)):
+        return _abstention(answers, num_given=len(given))
     evidence = tuple(e for a in given for e in a.evidence)
     spans = join([s for a in given for s in a.answer.spans])
     if _COUNTING.match(question):
@@ -77,6 +77,22 @@ def join(spans: Sequence[Span], *, gap_s: float = BORDER_S) -> tuple[Span, ...]:
         else:
             joined.append(span)
     return tuple(joined)
+
+
+def _is_negative(given: WindowAnswer) -> bool:
+    """Whether a window says that there is nothing: no, none, a count of 0."""
+    text = given.answer.text
+    said_nothing = not text.strip() or bool(_NO.match(text) or _ZERO.match(text))
+    return said_nothing and not given.answer.spans and not given.evidence
+
+
+def _abstention(answers: Sequence[WindowAnswer], *, num_given: int) -> Merged:
+    """Cannot tell, and why; where other windows saw nothing, in how many windows it could not be told."""
+    reason = next((a.answer.reason for a in answers if a.answer.reason), None)
+    reason = reason or ("no reason given" if answers else "no frame of the file could be read")
+    if num_given:
+        reason = f"in {len(answers) - num_given} of {len(answers)} windows, {reason}; nothing in the others"
+    return Merged(text=f"Cannot tell: {reason}", abstained=True, reason=reason, spans=(), evidence=())
 
 
 def _most(given: Sequence[WindowAnswer]) -> tuple[str, tuple[Evidence, ...]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from grounding.evidence import Answer, Box, Claim, Span
 from indexer.merging import Evidence, Merged, WindowAnswer, join, merge
 
@@ -71,6 +73,30 @@ def test_how_many_of_what_is_not_there_is_none() -> None:
 
 def test_an_abstention_of_one_window_does_not_silence_another() -> None:
     assert merge("is there a bus?", [cannot(0), said(30, "Yes", at_s=31)]).text == "Yes"
+
+
+@pytest.mark.parametrize(
+    ("question", "negative"),
+    [("is there a helmet?", "No"), ("how many helmets?", "0"), ("how many?", "None"), ("when is it?", "")],
+)
+def test_nothing_seen_beside_windows_that_cannot_tell_is_no_answer_about_the_whole_file(
+    question: str, negative: str
+) -> None:
+    merged = merge(question, [cannot(0), said(30, negative), cannot(60)])
+
+    assert merged == Merged(
+        text="Cannot tell: in 2 of 3 windows, no helmets; nothing in the others",
+        abstained=True,
+        reason="in 2 of 3 windows, no helmets; nothing in the others",
+        spans=(),
+        evidence=(),
+    )
+
+
+def test_a_count_beside_a_window_that_cannot_tell_is_still_the_most_seen() -> None:
+    merged = merge("how many buses?", [cannot(0), said(30, "0"), said(60, "2", at_s=61)])
+
+    assert merged.text == "2 (the most seen at once, between 60.0 s and 90.0 s)" and not merged.abstained
 
 
 def test_abstentions_everywhere_are_an_abstention_with_the_reason() -> None:
