@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video, recognise
+from grounding.errors import StorageError
+from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video, recognise, unusable
 from indexer.identity import Stamp
 from indexer.ledger import is_gone
 from indexer.library import FoundFile, Rejected, scan
@@ -74,7 +75,12 @@ class Catalogue:
             outcome = recognise(found, stopwatch=self._stopwatch)
         if isinstance(outcome, Unusable):
             return self._unusable(found, outcome, known if as_it_was else None)
-        return self._new_video(found, outcome, known)
+        try:
+            return self._new_video(found, outcome, known)
+        except StorageError:
+            raise
+        except Exception as error:  # what the file says of itself can't be kept, and the others go on
+            return self._unusable(found, unusable(found, error), known)
 
     def _known_video(self, found: FoundFile, known: KnownFile, *, video_id: int) -> Placed:
         stamp = Stamp(size_bytes=found.size_bytes, mtime_ns=found.mtime_ns)

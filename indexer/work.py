@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from engines.contract import Engine
-from grounding.errors import EngineError, MediaError
+from grounding.errors import EngineError, MediaError, StorageError
 from grounding.evidence import Span
 from indexer.answering import Answered, answer_ahead
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
 from indexer.pipeline import as_asked, rows_of
-from indexer.reading import cut, plan, read_ahead
+from indexer.reading import Cut, cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
@@ -126,7 +126,8 @@ class Worker:
             return
         done.note = _cut_off(info)
         while (
-            done.state in ("done", "quarantined") and (job := self._next_job(task, info, still)) is not None
+            done.state in ("done", "quarantined")
+            and (job := self._next_job(task, info, still, done=done)) is not None
         ):
             attempt = _Attempt(job=job, task=task, started_at=datetime.now(UTC), started=time.perf_counter())
             self._try(attempt, info=info, still=still, done=done)
@@ -137,19 +138,35 @@ class Worker:
             check_unchanged(task.path, task.stamp)
             return info, still_spans(info) if self._tools.engine.spec.skip_still else ()
 
-    def _next_job(self, task: Task, info: VideoInfo, still: Sequence[Span]) -> PendingJob | None:
-        with self._tools.database.writing() as session:
-            return plan_job(
-                session,
-                video_id=task.video_id,
-                run_id=self._tools.run_id,
-                questions=task.questions,
-                windows=cut(info, self._tools.engine.spec, still=still),
-            )
+    def _next_job(
+        self, task: Task, info: VideoInfo, still: Sequence[Span], *, done: Done
+    ) -> PendingJob | None:
+        try:
+            windows = cut(info, self._tools.engine.spec, still=still)
+            with self._tools.database.writing() as session:
+                return plan_job(
+                    session,
+                    video_id=task.video_id,
+                    run_id=self._tools.run_id,
+                    questions=task.questions,
+                    windows=windows,
+                )
+        except StorageError:
+            raise
+        except Exception as error:  # there is no job to charge an attempt to
+            done.state, done.reason = "failed", _reason(error)
+            return None
 
     def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> None:
+        windows = [segment.window for segment in attempt.job.segments]
         try:
-            complete = self._do_segments(attempt, info=info, still=still, done=done)
+            cuts = plan(info, windows, spec=self._tools.engine.spec, still=still)
+        except Exception as error:
+            attempt.failures.append(_reason(error))
+            self._give_up(attempt, done)
+            return
+        try:
+            complete = self._do_segments(attempt, cuts, done=done)
         except Stopped:
             self._record(attempt, "interrupted")
             raise
@@ -164,18 +181,16 @@ class Worker:
             done.state = "stopped"
             self._record(attempt, "interrupted")
 
-    def _do_segments(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> bool:
+    def _do_segments(self, attempt: _Attempt, cuts: Sequence[Cut], *, done: Done) -> bool:
         """Whether every segment was tried."""
-        spec, segments = self._tools.engine.spec, attempt.job.segments
-        cuts = plan(info, [segment.window for segment in segments], spec=spec, still=still)
         questions = [as_asked(question) for question in attempt.job.questions]
-        with read_ahead(attempt.task.path, cuts, spec=spec) as readings:
+        with read_ahead(attempt.task.path, cuts, spec=self._tools.engine.spec) as readings:
             self._load_engine()  # while the first window is decoded
             answers = answer_ahead(
                 readings, questions, engine=self._tools.engine, stopwatch=self._tools.stopwatch
             )
             with closing(answers):
-                for segment in segments:
+                for segment in attempt.job.segments:
                     if self._tools.stop.reason() or attempt.is_hopeless:
                         return False
                     self._do_segment(segment, next(answers), attempt=attempt, done=done)
@@ -201,13 +216,15 @@ class Worker:
             return
         try:
             rows = self._rows(answered, attempt)
+            with self._tools.stopwatch.on("write"), self._tools.database.writing() as session:
+                commit_segment(session, segment.id, rows)
+        except StorageError:
+            raise
         except Exception as error:
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {_reason(error)}")
             attempt.failed_in_a_row += 1
             log.info("job=%d segment=%d failed", attempt.job.id, segment.position, exc_info=error)
         else:
-            with self._tools.stopwatch.on("write"), self._tools.database.writing() as session:
-                commit_segment(session, segment.id, rows)
             attempt.num_committed += 1
             attempt.failed_in_a_row = 0
             done.windows.append(segment.window)

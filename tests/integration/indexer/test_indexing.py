@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import shutil
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
 from tests.dumping import rows
 from tests.lamps import Night, lamp_clip
-from video.frames import Clip
+from video.frames import Clip, VideoInfo
 from video.probe import probe
 
 
@@ -137,6 +140,47 @@ def test_a_bad_file_stops_no_other(night: Night, folder: Path) -> None:
     )
     states = [r["state"] for r in rows(night.home)["segment"]]
     assert states.count("pending") == 1
+
+
+@pytest.mark.parametrize("place", ["catalogue.ensure_video", "work.cut", "work.plan", "work.still_spans"])
+def test_a_file_whose_facts_break_what_comes_before_the_first_frame_stops_no_other(
+    night: Night, folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp_clip(folder / "a.mp4", seconds=3.0)
+    lamp_clip(folder / "b.mp4", seconds=4.0)
+    lamp_clip(folder / "c.mp4", seconds=5.0)
+    module = importlib.import_module(f"indexer.{place.split('.')[0]}")
+    real = getattr(module, place.split(".")[1])
+
+    def fails_on_b(*args: Any, **options: Any) -> Any:
+        if any(getattr(arg, "end_s", None) == 4.0 for arg in args):
+            raise OverflowError("date value out of range")
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, place.split(".")[1], fails_on_b)
+    report = night.run(folder)
+
+    assert statuses(report) == {"a.mp4": "indexed", "b.mp4": "failed", "c.mp4": "indexed"}
+    assert "OverflowError: date value out of range" in str(report.failed[0].reason)
+
+
+@pytest.mark.parametrize("recorded_at", [datetime.min, datetime.max])
+def test_a_recording_date_at_the_edge_of_the_calendar_ends_no_run(
+    night: Night, folder: Path, recorded_at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp_clip(folder / "a.mp4", seconds=3.0)
+    lamp_clip(folder / "b.mp4", seconds=4.0)
+    zone = timezone(timedelta(hours=14 if recorded_at == datetime.min else -12))
+
+    def odd_probe(path: Path) -> VideoInfo:
+        info = probe(path)
+        return replace(info, recorded_at=recorded_at.replace(tzinfo=zone)) if path.name == "a.mp4" else info
+
+    monkeypatch.setattr("indexer.identify.probe", odd_probe)
+    report = night.run(folder)
+
+    assert statuses(report) == {"a.mp4": "failed", "b.mp4": "indexed"}
+    assert "OverflowError" in str(report.failed[0].reason)
 
 
 def test_two_failed_attempts_are_quarantine_until_a_retry(night: Night, folder: Path) -> None:
