@@ -19,7 +19,8 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest -m "not slow and not gpu" tests/unit
+	$(BIN)/pytest -m "not slow and not gpu" tests/integration
 
 test-slow: install
 	$(BIN)/pytest -m "slow and not gpu"
