@@ -212,9 +212,11 @@ def _print_status(found: Status) -> None:
     for run in found.runs:
         seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
         print(f"engine {run.engine}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending")
-    print(f"{found.moments} moments")
+    print(f"{found.moments} moments, {found.pending_s:.1f} s pending in all")
     for job in found.pending:
         print(f"pending      {job.path}: {job.segments_left} segments{_because(job.reason)}")
+    for video in found.not_begun:
+        print(f"pending      {video.path}: {video.seconds:.1f} s, not begun")
     for job in found.quarantined:
         print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
     for file in found.unusable:

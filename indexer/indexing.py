@@ -95,9 +95,16 @@ def _index(run: _Run) -> None:
     with run.stop.at_once():
         engine = run.request.engine()
     try:
-        tasks = _plan(run, placed, engine=engine)
+        with run.database.writing() as session:
+            run_id = ensure_run(
+                session,
+                fingerprint=engine.fingerprint,
+                engine=engine.name,
+                config={"clip": asdict(engine.spec)},
+            )
+        tasks = _plan(run, placed, engine=engine, run_id=run_id)
         if tasks:
-            _work(run, tasks, engine=engine)
+            _work(run, tasks, engine=engine, run_id=run_id)
     finally:
         engine.close()
     _refresh_vectors(run)
@@ -125,12 +132,12 @@ def _take_stock(run: _Run) -> list[Placed]:
     return placed
 
 
-def _plan(run: _Run, placed: Sequence[Placed], *, engine: Engine) -> list[Task]:
+def _plan(run: _Run, placed: Sequence[Placed], *, engine: Engine, run_id: int) -> list[Task]:
     """What is left to do, one task a video; files that need nothing are settled at once."""
     if run.request.retry_quarantined:
         with run.database.writing() as session:
             for video_id in {item.video_id for item in placed}:
-                retry_quarantined(session, video_id=video_id)
+                retry_quarantined(session, run_id=run_id, video_id=video_id)
     with run.database.reading() as session:
         standing_of = standings(session, fingerprint=engine.fingerprint)
         run.seconds_of = lengths(session)
@@ -188,11 +195,7 @@ def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing]
     run.reporter.planned(files=len(tasks), segments=num_segments, seconds=seconds)
 
 
-def _work(run: _Run, tasks: Sequence[Task], *, engine: Engine) -> None:
-    with run.database.writing() as session:
-        run_id = ensure_run(
-            session, fingerprint=engine.fingerprint, engine=engine.name, config={"clip": asdict(engine.spec)}
-        )
+def _work(run: _Run, tasks: Sequence[Task], *, engine: Engine, run_id: int) -> None:
     tools = Tools(
         database=run.database,
         run_id=run_id,

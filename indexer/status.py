@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from indexer.report import shown
 from storage import Database
 from storage.paths import text_to_path
+from storage.reports import library_totals, not_begun, replaced
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
 
 KINDS = ("sampled", "still", "damaged", "skipped")
@@ -54,6 +55,14 @@ class OpenJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotBegun:
+    """A video that waits for its first job, because `index` was stopped before it."""
+
+    path: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnusableFile:
     """A file that gives no video, and why."""
 
@@ -63,12 +72,18 @@ class UnusableFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything that `status` tells of a home."""
+    """Everything that `status` tells of a home.
+
+    `pending_s` is all that is left to do, each second once, in begun jobs and in videos `not_begun`. Jobs
+    that a later run has taken the place of are left out, here and in `runs`.
+    """
 
     home: Path
     libraries: tuple[LibraryStatus, ...]
     runs: tuple[RunStatus, ...]
     moments: int
+    pending_s: float
+    not_begun: tuple[NotBegun, ...] = field(repr=False)
     pending: tuple[OpenJob, ...] = field(repr=False)
     quarantined: tuple[OpenJob, ...] = field(repr=False)
     unusable: tuple[UnusableFile, ...] = field(repr=False)
@@ -99,6 +114,8 @@ class Status:
                 for x in self.runs
             ],
             "moments": self.moments,
+            "pending_seconds": round(self.pending_s, 3),
+            "not_begun": [{"path": x.path, "seconds": round(x.seconds, 3)} for x in self.not_begun],
             "pending": [_job_document(job) for job in self.pending],
             "quarantined": [_job_document(job) for job in self.quarantined],
             "unusable": [{"path": x.path, "reason": x.reason} for x in self.unusable],
@@ -113,6 +130,8 @@ def read_status(home: Path) -> Status:
             libraries=tuple(_libraries(session)),
             runs=tuple(_runs(session)),
             moments=session.scalar(select(func.count(Moment.id))) or 0,
+            pending_s=library_totals(session).pending_s,
+            not_begun=tuple(_not_begun(session)),
             pending=tuple(_jobs(session, state="pending")),
             quarantined=tuple(_jobs(session, state="quarantined")),
             unusable=tuple(_unusable(session)),
@@ -155,14 +174,18 @@ def _runs(session: Session) -> Iterable[RunStatus]:
     jobs: defaultdict[int, dict[str, int]] = defaultdict(
         lambda: dict.fromkeys(("pending", "done", "quarantined"), 0)
     )
-    counted = select(Job.run_id, Job.state, func.count()).group_by(Job.run_id, Job.state)
+    counted = (
+        select(Job.run_id, Job.state, func.count())
+        .where((Job.state == "done") | ~replaced())
+        .group_by(Job.run_id, Job.state)
+    )
     for run_id, state, count in session.execute(counted):
         jobs[run_id][state] = count
     waiting = dict(
         session.execute(
             select(Job.run_id, func.sum(Segment.end_s - Segment.start_s))
             .join(Segment, Segment.job_id == Job.id)
-            .where(Job.state == "pending", Segment.state == "pending")
+            .where(Job.state == "pending", Segment.state == "pending", ~replaced())
             .group_by(Job.run_id)
         ).all()
     )
@@ -191,7 +214,7 @@ def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
         )
         .join(Run, Run.id == Job.run_id)
         .outerjoin(Segment, (Segment.job_id == Job.id) & left)
-        .where(Job.state == state)
+        .where(Job.state == state, ~replaced())
         .group_by(Job.id)
         .order_by(Job.id)
     )
@@ -210,6 +233,14 @@ def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
             or 0,
             reason=reason or session.scalar(failed.order_by(Attempt.id.desc()).limit(1)),
         )
+
+
+def _not_begun(session: Session) -> Iterable[NotBegun]:
+    rows = session.execute(
+        select(Video.id, Video.end_s - Video.start_s).where(not_begun()).order_by(Video.id)
+    )
+    for video_id, seconds in rows:
+        yield NotBegun(path=_a_path(session, video_id), seconds=seconds)
 
 
 def _a_path(session: Session, video_id: int) -> str:

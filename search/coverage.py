@@ -36,6 +36,12 @@ _TO_DO = """
         SELECT 1 FROM job later
         WHERE later.video_id = job.video_id AND later.id > job.id AND later.run_id <> job.run_id)
 """
+# Where `index` was stopped before a video, no job of it exists yet.
+_NOT_BEGUN = """
+    SELECT video.id, video.start_s, video.end_s FROM video
+    WHERE {library} AND NOT EXISTS (SELECT 1 FROM job WHERE job.video_id = video.id)
+    AND EXISTS (SELECT 1 FROM file WHERE file.video_id = video.id AND file.missing_since IS NULL)
+"""
 _WHOLE = "SELECT id, start_s, end_s FROM video WHERE {library}"
 
 Stretches_N3 = npt.NDArray[np.float64]
@@ -45,7 +51,8 @@ def searched(session: Session, scope: Scope) -> Searched:
     """What lies within the scope's library and dates."""
     looked = _stretches(session, _LOOKED_AT, scope, video="job.video_id")
     damaged = _stretches(session, _DAMAGED, scope, video="job.video_id")
-    to_do = _stretches(session, _TO_DO, scope, video="job.video_id")
+    begun = _stretches(session, _TO_DO, scope, video="job.video_id")
+    to_do = np.concatenate([begun, _stretches(session, _NOT_BEGUN, scope, video="video.id")])
     whole = _stretches(session, _WHOLE, scope, video="video.id")
     lost_s = covered(damaged)
     known_s = covered(np.concatenate([looked, damaged, to_do])) - lost_s

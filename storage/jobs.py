@@ -65,11 +65,11 @@ def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
     )
 
 
-def retry_quarantined(session: Session, *, video_id: int | None = None) -> int:
-    """Put quarantined jobs (of one video, or all) back in the queue, past attempts forgiven; gives how
-    many.
+def retry_quarantined(session: Session, *, run_id: int, video_id: int | None = None) -> int:
+    """Put quarantined jobs of a run (of one video, or all) back in the queue, past attempts forgiven; gives
+    how many.
     """
-    chosen = select(Job.id).where(Job.state == "quarantined")
+    chosen = select(Job.id).where(Job.state == "quarantined", Job.run_id == run_id)
     if video_id is not None:
         chosen = chosen.where(Job.video_id == video_id)
     jobs = session.scalars(chosen).all()

@@ -32,34 +32,53 @@ class LibraryTotals:
 def library_totals(session: Session, library: str | None = None) -> LibraryTotals:
     """The sums over one library (by name), or over everything.
 
-    A pending job counts only while no later job of its video, under another run, has taken its place.
-    Raises ValueError for a library that isn't there.
+    A pending job counts only while no later job of its video, under another run, has taken its place; a video
+    that no job was made for yet, because `index` was stopped before it, is pending as a whole. Raises
+    ValueError for a library that isn't there.
     """
     if library is not None and session.scalar(select(Library.id).where(Library.name == library)) is None:
         names = ", ".join(session.scalars(select(Library.name).order_by(Library.name))) or "none"
         raise ValueError(f"there is no library {library!r}; there is: {names}")
-    later = aliased(Job)
-    replaced = exists().where(later.video_id == Job.video_id, later.id > Job.id, later.run_id != Job.run_id)
 
     def covered(*kinds: str) -> float:
         query = select(Job.video_id, Coverage.start_s, Coverage.end_s).select_from(Coverage)
         query = query.join(Segment, Segment.id == Coverage.segment_id).join(Job, Job.id == Segment.job_id)
         return _union_s(session.execute(_of(library, query.where(Coverage.kind.in_(kinds)))))
 
-    def left(*conditions: ColumnElement[bool]) -> float:
+    def left(state: str) -> float:
         query = select(Job.video_id, Segment.start_s, Segment.end_s).select_from(Segment)
-        query = query.join(Job, Job.id == Segment.job_id).where(Segment.state == "pending", *conditions)
+        query = query.join(Job, Job.id == Segment.job_id)
+        query = query.where(Segment.state == "pending", Job.state == state, ~replaced())
         return _union_s(session.execute(_of(library, query)))
 
     damaged_s = covered("damaged")
     return LibraryTotals(
         videos=_num_videos(session, library),
         looked_at_s=covered(*_LOOKED_AT, "damaged") - damaged_s,
-        pending_s=left(Job.state == "pending", ~replaced),
+        pending_s=left("pending") + _not_begun_s(session, library),
         damaged_s=damaged_s,
         skipped_s=covered("skipped"),
-        quarantined_s=left(Job.state == "quarantined", ~replaced),
+        quarantined_s=left("quarantined"),
     )
+
+
+def replaced() -> ColumnElement[bool]:
+    """Whether a later job of the same video, under another run, has taken a job's place."""
+    later = aliased(Job)
+    return exists().where(later.video_id == Job.video_id, later.id > Job.id, later.run_id != Job.run_id)
+
+
+def not_begun() -> ColumnElement[bool]:
+    """Whether a video that is still there waits for its first job."""
+    present = exists().where(File.video_id == Video.id, File.missing_since.is_(None))
+    return present & ~exists().where(Job.video_id == Video.id)
+
+
+def _not_begun_s(session: Session, library: str | None) -> float:
+    query = select(func.sum(Video.end_s - Video.start_s)).where(not_begun())
+    if library is not None:
+        query = query.where(Video.id.in_(_videos_of(library)))
+    return session.scalar(query) or 0.0
 
 
 def _num_videos(session: Session, library: str | None) -> int:

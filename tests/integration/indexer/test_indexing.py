@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from grounding.errors import EngineError, StorageError
 from indexer.report import IndexReport
+from indexer.status import read_status
 from indexer.stopping import Stop
-from storage import HomeLock
+from search import Filters
+from search.coverage import searched
+from search.scope import resolve
+from storage import Database, HomeLock
+from storage.reports import library_totals
 from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
 from tests.dumping import rows
@@ -340,9 +348,51 @@ def test_after_the_given_time_no_segment_is_begun_and_the_next_run_goes_on(
     first, second = report.files
     assert first.status == "skipped" and "stopped after" in str(first.reason)
     assert second.status == "skipped" and "not begun" in str(second.reason)
+    with Database.open(night.home) as db, db.reading() as session:
+        told = searched(session, resolve(session, Filters()))
+        left_s = library_totals(session).pending_s
+        assert library_totals(session, "default").pending_s == left_s
+    status = read_status(night.home)
+    looked_at_s = report.totals.video_seconds
+    assert (told.pending_s, told.unseen_s) == (10.0 - looked_at_s, 0.0)
+    assert status.pending_s == left_s == told.pending_s
+    assert [(Path(v.path).name, v.seconds) for v in status.not_begun] == [("b.mp4", 2.0)]
+    assert status.runs[0].pending_seconds == 8.0 - looked_at_s
+    jsonschema.validate(
+        status.document(), json.loads((files("indexer") / "schemas/status-1.schema.json").read_text())
+    )
+
     done = night.num_clips
     assert set(statuses(night.run(folder)).values()) == {"indexed"}
     assert 0 < done < night.num_clips == 5
+
+
+def test_what_failed_under_an_older_engine_and_then_went_well_is_neither_pending_nor_retried(
+    night: Night, folder: Path
+) -> None:
+    lamp_clip(folder / "a.mp4")
+
+    def fail(clip: Clip) -> None:
+        raise RuntimeError("no")
+
+    night.engine_options = {"on_clip": fail}
+    night.run(folder)
+    (open_job,) = read_status(night.home).pending
+    assert open_job.reason is not None and read_status(night.home).runs[0].jobs["pending"] == 1
+
+    night.engine_options = {"fingerprint": "b2"}
+    night.run(folder)
+    status = read_status(night.home)
+    assert (status.pending, status.pending_s, status.runs[0].pending_seconds) == ((), 0.0, 0.0)
+    assert [run.jobs["pending"] for run in status.runs] == [0, 0]
+
+    night.engine_options = {"on_clip": fail}
+    night.run(folder)
+    night.engine_options = {"fingerprint": "b2"}
+    clips = night.num_clips
+    night.run(folder, retry=True)
+    assert [r["state"] for r in rows(night.home)["job"]] == ["quarantined", "done"]
+    assert read_status(night.home).quarantined == () and night.num_clips == clips
 
 
 def test_the_same_video_in_two_libraries_is_looked_at_once(night: Night, folder: Path) -> None:

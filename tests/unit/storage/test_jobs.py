@@ -214,7 +214,8 @@ def test_only_the_jobs_own_failures_count_and_a_retry_forgives_them(session: Ses
     counts = [record_attempt(session, job.id, outcome=o, started_at=WHEN, cost_s=1.0) for o in outcomes]
     assert counts == [1, 1, 1, 2]
     quarantine_job(session, job.id, reason="it died")
-    assert retry_quarantined(session) == 1
+    assert retry_quarantined(session, run_id=job.run_id + 1) == 0
+    assert retry_quarantined(session, run_id=job.run_id) == 1
     assert record_attempt(session, job.id, outcome="timed_out", started_at=WHEN, cost_s=1.0) == 1
 
 
@@ -226,5 +227,5 @@ def test_a_quarantined_job_is_left_alone_until_it_is_retried(session: Session) -
     )
     assert again is None
     assert session.execute(select(Job.state, Job.reason)).one() == ("quarantined", "it died")
-    retry_quarantined(session, video_id=job.video_id)
+    retry_quarantined(session, run_id=job.run_id, video_id=job.video_id)
     assert add_job(session).id == job.id
