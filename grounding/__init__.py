@@ -12,6 +12,7 @@ from grounding.errors import (
     ProofreelError,
     StorageError,
     TimedOut,
+    UnknownFormat,
     Unreadable,
 )
 from grounding.evidence import Answer, Box, Claim, Problem, ProblemKind, Span, Statement
@@ -54,6 +55,7 @@ __all__ = [
     "StorageError",
     "Task",
     "TimedOut",
+    "UnknownFormat",
     "Unreadable",
     "collapse",
     "escape",

@@ -3,6 +3,7 @@
     ProofreelError
     ├── MediaError(path, position)      a file that can't be used, or a place in it
     │   ├── Unreadable                  no container or decoder can open it
+    │   │   └── UnknownFormat           what it holds is in no known format
     │   ├── NoVideoStream               it opens, and holds no moving picture
     │   ├── Damaged                     it decodes in part only
     │   └── TimedOut                    reading took longer than allowed
@@ -47,6 +48,10 @@ class MediaError(ProofreelError):
 
 class Unreadable(MediaError):
     """No container format or decoder can open the file."""
+
+
+class UnknownFormat(Unreadable):
+    """The file could be read, and what it holds is in no known format."""
 
 
 class NoVideoStream(MediaError):

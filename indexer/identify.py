@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from grounding.errors import MediaError, NoVideoStream, Unreadable
+from grounding.errors import MediaError, NoVideoStream, UnknownFormat, Unreadable
 from indexer.identity import Stamp, check_unchanged, content_hash, stamp
 from indexer.library import FoundFile
 from indexer.timing import Stopwatch
@@ -33,7 +33,7 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
-    """A file that gives no video. `failed` when it should have; `keep` when it need not be opened again."""
+    """A file that gives no video. `failed` when it should have; `keep` when its reason may be remembered."""
 
     reason: str
     failed: bool
@@ -65,12 +65,17 @@ def recognise(found: FoundFile, *, stopwatch: Stopwatch) -> Recognised | Unusabl
 
 
 def unusable(found: FoundFile, error: Exception) -> Unusable:
-    """How `error` counts: what was named, or calls itself a video, should have been one."""
-    no_video = isinstance(error, NoVideoStream)
-    lasting = no_video or isinstance(error, Unreadable)
-    failed = found.named or not lasting or (promises_video(found.path) and not no_video)
+    """How `error` counts: what was named, or calls itself a video, should have been one.
+
+    Only what the content itself settles spares a file from being opened again. One that calls itself a video
+    is opened again in any case, so that its reason may be kept whatever it is, for `status` to tell.
+    """
+    no_video, unreadable = isinstance(error, NoVideoStream), isinstance(error, Unreadable)
+    promised = promises_video(found.path)
+    failed = found.named or not (no_video or unreadable) or (promised and not no_video)
     reason = error.reason if isinstance(error, MediaError) else f"{type(error).__name__}: {error}"
-    return Unusable(reason=reason, failed=failed, keep=lasting)
+    keep = no_video or isinstance(error, UnknownFormat) or (promised and unreadable)
+    return Unusable(reason=reason, failed=failed, keep=keep)
 
 
 def _facts(info: VideoInfo, *, digest: str, size_bytes: int) -> VideoFacts:

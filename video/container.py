@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from grounding.errors import NoVideoStream, Unreadable
+from grounding.errors import NoVideoStream, UnknownFormat, Unreadable
 
 MAX_PIXELS = 8192 * 8192
 """The largest picture that is decoded (8K UHD is half of it)."""
@@ -28,6 +28,7 @@ FORMATS = (
 )
 """Demuxers that may open a file; the audio ones only so that the message can say what is missing."""
 
+_NO_PERMISSION = "no permission to read it; change its permissions or the user"
 _NOT_MOVING = ("attached_pic", "timed_thumbnails", "still_image")
 
 
@@ -40,7 +41,7 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         container: InputContainer = av.open(name, "r", options=options, metadata_errors="replace")
         return container
     except (av.FFmpegError, ValueError) as error:
-        raise Unreadable(path, _why_not_opened(name, error)) from error
+        raise _not_opened(path, name, error) from error
 
 
 def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> VideoStream:
@@ -100,17 +101,23 @@ def _check_regular_file(name: str) -> None:
     except FileNotFoundError as error:
         raise Unreadable(name, "there is no such file; check the path") from error
     except PermissionError as error:
-        raise Unreadable(name, "no permission to read it; change its permissions or the user") from error
+        raise Unreadable(name, _NO_PERMISSION) from error
     except (OSError, ValueError) as error:
         raise Unreadable(name, f"the system can't read it ({error}); check the path and the disk") from error
 
 
-def _why_not_opened(name: str, error: Exception) -> str:
+def _not_opened(path: str | os.PathLike[str], name: str, error: Exception) -> Unreadable:
     if isinstance(error, PermissionError):
-        return "no permission to read it; change its permissions or the user"
+        return Unreadable(path, _NO_PERMISSION)
+    if isinstance(error, OSError | MemoryError):
+        return Unreadable(path, f"the system can't read it ({error}); check the path and the disk")
     if _lacks_moov(Path(name)):
-        return "its index (moov) is missing, as after a cut-off recording; repair it or copy it again"
-    return "it is no video in a known format (MP4, Matroska, AVI, MPEG-TS, ...); leave it out or convert it"
+        reason = "its index (moov) is missing, as after a cut-off recording; repair it or copy it again"
+        return Unreadable(path, reason)
+    return UnknownFormat(
+        path,
+        "it is no video in a known format (MP4, Matroska, AVI, MPEG-TS, ...); leave it out or convert it",
+    )
 
 
 def _lacks_moov(path: Path) -> bool:

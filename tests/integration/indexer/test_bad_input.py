@@ -156,6 +156,35 @@ def test_a_file_that_may_not_be_read_fails_and_says_so(folder: Path) -> None:
     assert "2 files: 1 failed, 1 indexed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "remembered"),
+    [
+        ("notes.txt", b"no video at all", True),
+        ("empty.txt", b"", False),
+        ("empty.mp4", b"", True),
+        ("secret.dat", None, False),
+    ],
+)
+def test_only_what_the_content_itself_settles_is_remembered(
+    folder: Path, name: str, content: bytes | None, remembered: bool
+) -> None:
+    path = folder / name
+    if content is None:
+        lamp_clip(folder / "tmp.mp4", lit=[(0.1, 0.3)]).rename(path)
+        path.chmod(0)
+        done = without_root_s_powers("index", folder, "--home", folder.parent / "home")
+        assert "secret.dat: no permission to read it" in done.stderr
+        path.chmod(0o600)
+    else:
+        path.write_bytes(content)
+        index(folder, code=1 if name.endswith(".mp4") else 0)
+    known = {Path(row["path"]).name: row["reason"] for row in rows(folder.parent / "home")["file"]}
+    assert (name in known) == remembered
+
+    if content is None:
+        assert index(folder, code=0)[name]["status"] == "indexed"
+
+
 def test_a_folder_that_may_not_be_listed_fails_and_says_so(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir()

@@ -11,6 +11,7 @@ from grounding.errors import (
     NoVideoStream,
     ProofreelError,
     TimedOut,
+    UnknownFormat,
     Unreadable,
     printable,
 )
@@ -32,10 +33,10 @@ def test_the_tree_is_the_one_that_its_docstring_draws() -> None:
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, Exception)
     }
-    assert set(pairs) == defined and len(pairs) == 9
+    assert set(pairs) == defined and len(pairs) == 10
 
 
-@pytest.mark.parametrize("kind", [Unreadable, NoVideoStream, Damaged, TimedOut])
+@pytest.mark.parametrize("kind", [Unreadable, UnknownFormat, NoVideoStream, Damaged, TimedOut])
 def test_every_media_error_is_caught_as_ours_and_knows_its_place(kind: type[MediaError]) -> None:
     with pytest.raises(ProofreelError) as caught:
         raise kind("a/b.mp4", "no frame decodes: copy the file again", position_s=12.5)
