@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grounding.errors import printable
+from grounding.plain import plain
 from indexer.stopping import Stop, next_time_of_day
 
 if TYPE_CHECKING:
@@ -192,26 +194,28 @@ def _print_index(report: IndexReport) -> None:
 
 
 def _print_answer(result: AskResult) -> None:
-    print(result.answer.text)
+    print(plain(result.answer.text))
     for item in result.answer.evidence:
         boxes = " ".join(f"[{b.x1:.3f} {b.y1:.3f} {b.x2:.3f} {b.y2:.3f}]" for b in item.claim.boxes)
         sure = "" if item.confidence is None else f"  {item.confidence:.2f}"
-        print(f"  {item.time_s:9.3f} s  {item.claim.subject}  {boxes}{sure}")
-    print(f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {result.engine}")
+        print(f"  {item.time_s:9.3f} s  {plain(item.claim.subject)}  {boxes}{sure}")
+    print(f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {plain(result.engine)}")
     if result.overlay is not None:
-        print(f"the proof is drawn in {result.overlay}")
+        print(f"the proof is drawn in {printable(result.overlay)}")
 
 
 def _print_status(found: Status) -> None:
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
-            f"library {library.name}: {library.files} files{missing}, "
+            f"library {plain(library.name)}: {library.files} files{missing}, "
             f"{library.videos} videos, {library.seconds:.1f} s"
         )
     for run in found.runs:
         seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
-        print(f"engine {run.engine}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending")
+        print(
+            f"engine {plain(run.engine)}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending"
+        )
     print(f"{found.moments} moments, {found.pending_s:.1f} s pending in all")
     for job in found.pending:
         print(f"pending      {job.path}: {job.segments_left} segments{_because(job.reason)}")
@@ -220,8 +224,8 @@ def _print_status(found: Status) -> None:
     for job in found.quarantined:
         print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
     for file in found.unusable:
-        print(f"unusable     {file.path}: {file.reason}")
+        print(f"unusable     {file.path}: {plain(file.reason)}")
 
 
 def _because(reason: str | None) -> str:
-    return f": {reason}" if reason else ""
+    return f": {plain(reason)}" if reason else ""

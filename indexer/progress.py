@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from grounding.errors import printable
+from grounding.plain import plain
 from indexer.report import FileReport, shown
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ class Bars(Silent):
         self._segments, self._done, self._seconds, self._started = 0, 0, 0.0, clock()
 
     def looking(self, path: Path) -> None:
-        self._progress.update(self._task, detail=path.name[:40])
+        self._progress.update(self._task, detail=printable(path.name)[:40])
 
     def planned(self, *, files: int, segments: int, seconds: float) -> None:
         self._segments, self._started = segments, self._clock()
@@ -103,7 +105,7 @@ class Bars(Silent):
 def line(report: FileReport) -> str:
     """One file's fate in one printable line."""
     length = "" if report.seconds is None else f" ({report.seconds:.1f} s)"
-    reason = f": {report.reason}" if report.reason else ""
+    reason = f": {plain(report.reason)}" if report.reason else ""
     return f"{report.status:9} {shown(report.path)}{length}{reason}"
 
 

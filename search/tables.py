@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grounding.errors import printable
-from search.plain import clock, number, plain
+from grounding.plain import clock, number, plain
 from search.results import Evidence, Hit, Searched, SearchResult
 
 if TYPE_CHECKING:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from PIL import Image
 from grounding.errors import NoVideoStream, Unreadable
 from grounding.evidence import Span
 from indexer.asking import ask
+from indexer.merging import Merged, WindowAnswer, merge
 from tests import night_process
 from tests.brightness import SPEC, BrightnessEngine
 from tests.clips import coded_picture, make_audio, make_clip, truncate
@@ -170,3 +174,29 @@ def test_the_video_itself_as_overlay_is_wrong_usage_and_stays_as_it_was(clip: Pa
 
     assert done.returncode == 2 and "is the video itself" in done.stderr
     assert clip.read_bytes() == before
+
+
+def test_what_a_terminal_would_obey_is_not_printed_nor_does_a_name_that_is_no_text_end_it(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hostile(question: str, answers: Sequence[WindowAnswer]) -> Merged:
+        told = merge(question, answers)
+        claims = [replace(e, claim=replace(e.claim, subject="\x1b[2Jlamp")) for e in told.evidence]
+        return replace(told, text="\x1b]0;title\x07Yes\n1", evidence=tuple(claims))
+
+    monkeypatch.setattr("indexer.asking.merge", hostile)
+    out = Path(os.fsdecode(os.fsencode(clip.parent) + b"/proof \xff.png"))
+    done = night_process.run_here("ask", clip, "is a lamp lit?", "--overlay", out)
+
+    assert done.returncode == 0 and "\x1b" not in done.stdout, done.stderr
+    first, second, *_, last = done.stdout.splitlines()
+    assert first == "Yes 1" and "s  lamp  [" in second
+    assert last.endswith("/proof \\udcff.png") and out.exists()
+    done.stdout.encode()
+
+
+def test_a_library_s_name_is_printed_without_what_a_terminal_would_obey(clip: Path) -> None:
+    home = clip.parent / "home"
+    night_process.run_here("index", clip, "--home", home, "--library", "\x1b[31mred\x1b[0m")
+
+    assert night_process.run_here("status", "--home", home).stdout.startswith("library red: 1 files")

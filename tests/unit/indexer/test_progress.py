@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -55,3 +56,14 @@ def test_on_a_terminal_segments_and_times_real_are_counted_and_failures_stay() -
     assert (task.completed, task.total) == (10.0, 40.0)
     assert task.fields["speed"] == "5.0x" and task.fields["detail"].startswith("segment 1/4")
     assert "it is empty" in stream.getvalue() and "indexed" not in stream.getvalue()
+
+
+def test_a_name_or_a_reason_that_a_terminal_would_obey_is_shown_and_not_obeyed() -> None:
+    stream = io.StringIO()
+    progress = Progress(TextColumn("{task.fields[detail]}", markup=False), console=Console(file=stream))
+    bars = Bars(progress, stream)
+    bars.looking(Path("/v/\x1b]0;title\x07a.mp4"))
+    bars.file_done(replace(FAILED, reason="\x1b[31mred\x1b[0m\nand more"))
+
+    assert progress.tasks[0].fields["detail"] == "\\x1b]0;title\\x07a.mp4"
+    assert stream.getvalue().splitlines() == ["failed    /v/a\\nb.mp4: red and more"]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.plain import clock, number, plain
+from grounding.plain import clock, number, plain
 
 
 @pytest.mark.parametrize(
