@@ -50,6 +50,7 @@ def scan(paths: Sequence[Path], *, home: Path) -> Iterator[FoundFile | Rejected]
     A named path that does not exist is `Rejected` as failed; nothing is raised.
     """
     named = [Path(os.path.abspath(path)) for path in paths]
+    is_named = frozenset(named)
     seen: set[Path] = set()
     visited: set[Identity] = set(_identity(home))
     stack = named[::-1]
@@ -58,7 +59,7 @@ def scan(paths: Sequence[Path], *, home: Path) -> Iterator[FoundFile | Rejected]
         if path in seen:
             continue
         seen.add(path)
-        found = _look(path, named=path in named)
+        found = _look(path, named=path in is_named)
         if found is not None:
             yield found
         elif not visited.issuperset(identity := _identity(path)):
