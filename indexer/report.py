@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grounding.errors import printable
+from storage.paths import path_to_text
 
 FileStatus = Literal["indexed", "unchanged", "duplicate", "skipped", "failed"]
 Stage = Literal["hash", "probe", "load", "read", "wait", "engine", "embed", "write", "vectors"]
@@ -90,7 +91,7 @@ class IndexReport:
 def _file(report: FileReport) -> dict[str, Any]:
     seconds = None if report.seconds is None else round(report.seconds, 3)
     return {
-        "path": shown(report.path),
+        "path": path_to_text(report.path),
         "status": report.status,
         "reason": report.reason,
         "seconds": seconds,

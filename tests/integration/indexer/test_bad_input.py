@@ -139,7 +139,7 @@ def test_names_with_a_newline_and_with_bytes_that_are_no_text_are_indexed_and_pr
     lamp_clip(folder / "tmp.mp4", lit=[(0.0, 0.7)])
     os.rename(folder / "tmp.mp4", odd)
 
-    assert index(folder, code=0)["two\\nlines \\udcff.mp4"]["status"] == "indexed"
+    assert index(folder, code=0)["two\nlines \\udcff.mp4"]["status"] == "indexed"
     done = night_process.run_here("index", folder, "--home", folder.parent / "home")
     assert done.returncode == 0 and done.stdout.startswith("2 files: 2 unchanged")
     shown = night_process.run_here("status", "--home", folder.parent / "home")

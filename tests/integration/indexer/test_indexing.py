@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -402,3 +403,14 @@ def test_the_same_video_in_two_libraries_is_looked_at_once(night: Night, folder:
 
     assert [f.status for f in report.files] == ["unchanged"]
     assert len(rows(night.home)["file"]) == 2 and night.num_clips == 2
+
+
+def test_the_document_names_a_file_as_search_does_so_that_the_two_can_be_joined(
+    night: Night, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.rename(lamp_clip(folder / "a.mp4"), os.fsencode(folder) + b"/two\nlines \xff.mp4")
+    monkeypatch.chdir(folder)
+    (file,) = night.run(Path(".")).document()["files"]
+
+    assert file["path"] == f"{folder}/two\nlines \\udcff.mp4"
+    assert [row["path"] for row in rows(night.home)["file"]] == [file["path"]]
