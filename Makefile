@@ -19,8 +19,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -m "not slow and not gpu" tests/unit
-	$(BIN)/pytest -m "not slow and not gpu" tests/integration
+	$(BIN)/pytest -m "not slow and not gpu"
 
 test-slow: install
 	$(BIN)/pytest -m "slow and not gpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,14 @@ def options(*, precision: Precision, num_threads: int | None) -> dict[str, Any]:
     return chosen
 
 
+@cache
 def core(cache_dir: Path) -> Any:
-    """OpenVINO, keeping compiled networks below `cache_dir`, or nowhere when that can't be written."""
+    """OpenVINO, keeping compiled networks below `cache_dir`, or nowhere when that can't be written.
+
+    Made once and kept. Its CPU plugin gives the thread that makes it a stack for signals, and takes
+    that memory back with the last reference, on whichever thread that falls: from then on any signal to the
+    first thread, Ctrl-C too, is a segmentation fault.
+    """
     import openvino
 
     made = openvino.Core()
