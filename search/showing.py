@@ -81,6 +81,7 @@ def show(db: Database, moment: int, *, frame: Path | None = None, clip: Path | N
     writes = frame is not None or clip is not None
     with db.reading() as session:
         stored = _load(session, moment)
+        _refuse_recordings(session, [out for out in (frame, clip) if out is not None])
         path = original(session, stored.video_id) if writes else known_path(session, stored.video_id)
     pictured = None
     if writes:
@@ -151,6 +152,17 @@ def _trails(session: Session, segment: int, claims: Sequence[Evidence]) -> tuple
         for label, points in session.execute(query, {"segment": segment})
         if noun(label) in wanted
     )
+
+
+def _refuse_recordings(session: Session, outs: Sequence[Path]) -> None:
+    """Raise ValueError for a path that any library knows as a file: a proof never replaces a recording."""
+    from storage.paths import path_to_text
+
+    for out in outs:
+        known = {"path": path_to_text(out.resolve()), "as_named": path_to_text(out.absolute())}
+        query = text("SELECT 1 FROM file WHERE path IN (:path, :as_named) LIMIT 1")
+        if out.exists() and session.execute(query, known).first():
+            raise ValueError(f"{printable(out)} is an indexed recording; name another file to write")
 
 
 def _write(path: Path, stored: _Stored, *, frame: Path | None, clip: Path | None) -> Frame | None:

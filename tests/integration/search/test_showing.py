@@ -159,14 +159,18 @@ def test_a_frame_that_is_not_there_is_never_replaced_by_another(tmp_path: Path, 
         show(db, 1, frame=tmp_path / "out.png")
 
 
-def test_the_video_itself_is_never_overwritten(tmp_path: Path, clip: Path) -> None:
-    before = clip.read_bytes()
+@pytest.mark.parametrize("out", ["clip.mp4", "link.mp4", "twin.mp4", "other.mp4"])
+def test_no_recording_is_ever_overwritten(tmp_path: Path, clip: Path, out: str) -> None:
+    other = make_clip(tmp_path / "other.mp4", frames=50)
+    (tmp_path / "link.mp4").symlink_to(other)
+    (tmp_path / "twin.mp4").hardlink_to(clip)
+    before = (tmp_path / out).read_bytes()
     with (
-        make_home(tmp_path / "home", [film_of(clip, BUS)]) as db,
-        pytest.raises(ValueError, match="is the video itself"),
+        make_home(tmp_path / "home", [film_of(clip, BUS), film_of(other, BUS)]) as db,
+        pytest.raises(ValueError, match="name another file to write"),
     ):
-        show(db, 1, clip=clip)
-    assert clip.read_bytes() == before
+        show(db, 1, clip=tmp_path / out)
+    assert (tmp_path / out).read_bytes() == before
 
 
 @pytest.mark.parametrize("out", [{"frame": Path("out.jpg")}, {"clip": Path("out.avi")}])
