@@ -41,7 +41,10 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Video files, and folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", readable=False, help="Video files, and folders of them."),
+    ],
     library: Annotated[str, typer.Option(help="The set of files that these belong to.")] = DEFAULT_LIBRARY,
     question: Annotated[
         list[str] | None,
@@ -112,7 +115,7 @@ def _index(
 
 
 def ask(
-    video: Annotated[Path, typer.Argument(help="One video file.")],
+    video: Annotated[Path, typer.Argument(readable=False, help="One video file.")],
     question: Annotated[str, typer.Argument(help="What you want to know of it.")],
     engine: EngineName = DEFAULT_ENGINE,
     overlay: Annotated[

@@ -185,6 +185,18 @@ def test_only_what_the_content_itself_settles_is_remembered(
         assert index(folder, code=0)[name]["status"] == "indexed"
 
 
+def test_a_named_file_that_may_not_be_read_fails_and_the_others_go_on(folder: Path) -> None:
+    closed = lamp_clip(folder / "closed.mp4", seconds=2.0)
+    closed.chmod(0)
+    done = without_root_s_powers(
+        "index", closed, folder / "good.mp4", "--home", folder.parent / "home", "--json"
+    )
+
+    assert done.returncode == 1, done.stderr
+    states = {Path(file["path"]).name: file["status"] for file in json.loads(done.stdout)["files"]}
+    assert states == {"closed.mp4": "failed", "good.mp4": "indexed"}
+
+
 def test_a_folder_that_may_not_be_listed_fails_and_says_so(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir()
