@@ -84,6 +84,7 @@ class Reply:
     `text` is in the evidence grammar, with times relative to `clip.window.start_s` and boxes in the engine's
     `coordinates`; `confidences` holds one number 0..1 a claim in order of appearance, or None.
     `tracks` and `screen_texts` stand on the reply to the standing description; elsewhere they are empty.
+    `frame_size` is the width and height in px of the frame that boxes in "pixels" are of; None: the clip's own.
     """
 
     text: str
@@ -91,6 +92,7 @@ class Reply:
     confidences: tuple[float, ...] | None = None
     tracks: tuple[Track, ...] = ()
     screen_texts: tuple[ScreenText, ...] = ()
+    frame_size: tuple[int, int] | None = None
 
 
 class Engine(Protocol):

@@ -1,0 +1,221 @@
+"""A Qwen-VL model behind the one contract: clips and questions in, replies in the evidence grammar out.
+
+The same for every runtime. All questions of a clip share its features and, where they share their system
+words, its prefill; clips that are asked about at the same time, from threads of their own, become one batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+from engines.contract import ClipSpec, Question, Reply
+from engines.layouts import Layout, LayoutName, Shown, shown
+from engines.qwen.generation import Ask, Generator, Prefix, Written
+from engines.qwen.pixels import Normalisation, fitted, patches, resized
+from engines.qwen.prompt import prompt_of
+from engines.qwen.runtime import C, Runtime
+from engines.qwen.settings import QwenSettings
+from engines.qwen.shapes import COORDINATES
+from engines.qwen.words import Words
+from grounding.coordinates import Coordinates
+from grounding.errors import EngineError
+from grounding.prompts import PROOFREEL, PromptSet
+from video.frames import Clip
+
+_LIBRARIES = ("av", "numpy", "pillow", "tokenizers", "torch", "transformers")
+_CODE_VERSION = 1  # raise it when a change of code changes answers
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """One call of `answer`, waiting to be part of a batch."""
+
+    clip: Clip
+    questions: Sequence[Question]
+    replies: list[Reply] = field(default_factory=list)
+    error: Exception | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictured:
+    """A clip as a network sees it: its pictures, their patches, and the size of frame that was fed, in px."""
+
+    pictures: tuple[Shown, ...]
+    values: Any = field(repr=False)
+    rows: int
+    columns: int
+    size: tuple[int, int]
+
+
+class QwenEngine:
+    """Answers with one runtime. `source` identifies the weights (a hash), `name` is the engine's in `--engine`."""
+
+    def __init__(
+        self,
+        runtime: Runtime[C],
+        *,
+        name: str,
+        source: str,
+        words: Words,
+        layout: LayoutName,
+        normalisation: Normalisation,
+        stops: frozenset[int],
+        settings: QwenSettings,
+        prompts: PromptSet = PROOFREEL,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._runtime = runtime
+        self._words = words
+        self._prompts = prompts
+        self._normalisation = normalisation
+        self._layout = Layout(name=layout, tokenizer=words, shapes=runtime.shapes)
+        self._generator = Generator(runtime, stops=stops, rows=settings.rows)
+        self._source = source
+        self._waiting: list[_Job] = []
+        self._queue, self._turn = threading.Lock(), threading.Lock()
+
+    @property
+    def coordinates(self) -> Coordinates:
+        return COORDINATES[self._runtime.shapes.family]
+
+    @property
+    def spec(self) -> ClipSpec:
+        own = self.settings
+        return ClipSpec(
+            window_s=own.window_s,
+            overlap_s=own.overlap_s,
+            rate_hz=own.rate_hz,
+            max_frames=own.max_frames,
+            max_side=own.max_side,
+            clips_at_once=own.clips_at_once,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that an answer depends on: weights, type, prompts, layout, settings, library versions."""
+        parts = {
+            "engine": [self.name, _CODE_VERSION],
+            "weights": self._source,
+            "type": str(self._runtime.dtype),
+            "device": self._runtime.device.type,
+            "prompts": self._prompts.fingerprint,
+            "layout": self._layout.name,
+            "normalisation": asdict(self._normalisation),
+            "settings": asdict(self.settings),
+            "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def answer(self, clip: Clip, questions: Sequence[Question]) -> list[Reply]:
+        """One reply per question, in order. Calls from several threads are answered as one batch.
+
+        Raises EngineError for a prompt that is longer than the engine holds.
+        """
+        job = _Job(clip=clip, questions=questions)
+        with self._queue:
+            self._waiting.append(job)
+        with self._turn:
+            if not job.done:
+                self._serve()
+        if job.error is not None:
+            raise job.error
+        return job.replies
+
+    def _serve(self) -> None:
+        """Answer every waiting job; one that fails does not take the others with it."""
+        with self._queue:
+            jobs, self._waiting = self._waiting, []
+        try:
+            answers = self.answer_many([job.clip for job in jobs], [job.questions for job in jobs])
+        except Exception as error:  # carried to whoever asked
+            if len(jobs) == 1:
+                jobs[0].error = error
+            else:
+                for job in jobs:
+                    self._alone(job)
+        else:
+            for job, replies in zip(jobs, answers, strict=True):
+                job.replies = replies
+        for job in jobs:
+            job.done = True
+
+    def _alone(self, job: _Job) -> None:
+        try:
+            (job.replies,) = self.answer_many([job.clip], [job.questions])
+        except Exception as error:  # carried to whoever asked
+            job.error = error
+
+    def answer_many(
+        self, clips: Sequence[Clip], questions: Sequence[Sequence[Question]]
+    ) -> list[list[Reply]]:
+        """The replies to each clip's questions, all clips seen and answered together."""
+        for clip in clips:
+            if not len(clip.images):
+                raise EngineError(f"a clip of {clip.path} has no frame; nothing can be asked about it")
+        seen = [self._pictured(clip) for clip in clips]
+        features = self._features(seen)
+        prefixes: list[Prefix] = []
+        numbers: dict[tuple[int, str], int] = {}
+        asks: list[Ask] = []
+        for place, asked in enumerate(questions):
+            for question in asked:
+                system = self._prompts.system[question.task]
+                if (place, system) not in numbers:
+                    numbers[place, system] = len(prefixes)
+                    prefixes.append(self._prefix(seen[place], features[place], system))
+                ids = self._layout.question(question.text)
+                asks.append(Ask(prefix=numbers[place, system], ids=ids, number=_seed(question)))
+        written = iter(self._generator.write(prefixes, asks, self.settings.sampling))
+        return [
+            [self._reply(next(written), size=seen[place].size) for _ in asked]
+            for place, asked in enumerate(questions)
+        ]
+
+    def _pictured(self, clip: Clip) -> Pictured:
+        shape, own = self._runtime.shapes.vision, self.settings
+        height, width = clip.images.shape[1:3]
+        size = fitted(int(width), int(height), step=shape.step, least=own.least_pixels, most=own.most_pixels)
+        times_s = [max(float(t) - clip.window.start_s, 0.0) for t in clip.times_s]
+        pictures = tuple(shown(self._layout.name, times_s, temporal=shape.temporal))
+        values, (rows, columns) = patches(
+            resized(clip.images, size),
+            [picture.frames for picture in pictures],
+            shape=shape,
+            normalisation=self._normalisation,
+        )
+        return Pictured(pictures=pictures, values=values, rows=rows, columns=columns, size=size)
+
+    def _features(self, seen: Sequence[Pictured]) -> list[tuple[Any, ...]]:
+        """The features of each clip, all clips' pictures seen in one run."""
+        import numpy as np
+
+        grids = [(1, s.rows, s.columns) for s in seen for _ in s.pictures]
+        layers = self._runtime.see(np.concatenate([s.values for s in seen]), grids)
+        square = self._runtime.shapes.vision.merge**2
+        counts = [len(s.values) // square for s in seen]
+        return list(zip(*(layer.split(counts) for layer in layers), strict=True))
+
+    def _prefix(self, seen: Pictured, features: tuple[Any, ...], system: str) -> Prefix:
+        pieces = self._layout.prefix(seen.pictures, system=system, rows=seen.rows, columns=seen.columns)
+        return Prefix(prompt=prompt_of(pieces, self._runtime.shapes), features=features)
+
+    def _reply(self, written: Written, *, size: tuple[int, int]) -> Reply:
+        return Reply(text=self._words.text(written.ids), mean_logprob=written.mean_logprob, frame_size=size)
+
+    def close(self) -> None:
+        """Let go of the runtime's memory."""
+        self._runtime.close()
+
+
+def _seed(question: Question) -> int:
+    """A number of the question's own, so that what is drawn for it does not depend on what else is asked."""
+    digest = hashlib.sha256(f"{question.task}\0{question.text}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")

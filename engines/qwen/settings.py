@@ -1,0 +1,40 @@
+"""How a Qwen-VL engine cuts and samples its video and writes its answers; each is part of the fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from engines.qwen.sampling import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class QwenSettings:
+    """`window_s` and `overlap_s` in seconds, `rate_hz` frames a second, `max_side` in px; `least_pixels` and
+    `most_pixels` of a frame after resizing. `rows`: answers written at once. `clips_at_once`: clips that are
+    put to the network together. A checkpoint may bring its own values, but those of `sampling`.
+    """
+
+    window_s: float = 20.0
+    overlap_s: float = 0.0
+    rate_hz: float = 2.0
+    max_frames: int = 40
+    max_side: int = 448
+    least_pixels: int = 56 * 56
+    most_pixels: int = 448 * 448
+    rows: int = 32
+    clips_at_once: int = 4
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def of_checkpoint(self, own: Mapping[str, Any]) -> QwenSettings:
+        """These settings with those that a checkpoint's config names. Raises ValueError for a wrong one."""
+        known = {f.name: f.type for f in fields(self) if f.name not in ("sampling", "rows", "clips_at_once")}
+        given = {key: value for key, value in own.items() if key != "layout"}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"unknown setting {unknown[0]!r}; there are layout, {', '.join(known)}")
+        for name, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
+        return replace(self, **given)
