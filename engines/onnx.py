@@ -16,7 +16,6 @@ from engines.manifest import COMPUTE, DECODER, EMBEDDING, VISION, Manifest, read
 from engines.qwen.caches import CachePool, TensorCache
 from engines.qwen.engine import QwenEngine
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, vision_feed, vision_outputs
-from engines.qwen.runtime import Patches
 from engines.qwen.settings import QwenSettings
 from engines.qwen.vision import Grid
 from engines.qwen.words import Words
@@ -61,7 +60,7 @@ class OnnxRuntime:
         """Embeddings [..., E] of token ids [...]."""
         return torch.nn.functional.embedding(ids, self._embedding)
 
-    def see(self, patches: Patches, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
+    def see(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
         """Features [F, E] of pictures, and one more [F, E] a DeepStack layer."""
         inputs = vision_feed(patches, grids, self.shapes, device=self.device, dtype=self.dtype)
         count = len(patches) // self.shapes.vision.merge**2

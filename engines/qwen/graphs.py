@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engines.qwen.runtime import Patches
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import Grid, VisionPlan, vision_plan
 
@@ -58,10 +57,10 @@ def plan_tensors(plan: VisionPlan) -> list[Tensor]:
 
 
 def vision_feed(
-    patches: Patches, grids: Sequence[Grid], shapes: Shapes, *, device: torch.device, dtype: torch.dtype
+    patches: Tensor, grids: Sequence[Grid], shapes: Shapes, *, device: torch.device, dtype: torch.dtype
 ) -> dict[str, Tensor]:
     """Every input of the vision graph for these pictures, by name, on a device."""
     plan = vision_plan(grids, shapes).to(device, dtype)
-    pixels = torch.from_numpy(patches).to(device, dtype)
+    pixels = patches.to(device, dtype)
     tensors = [pixels, *plan_tensors(plan)]
     return {name: t.contiguous() for name, t in zip(vision_inputs(shapes), tensors, strict=True)}

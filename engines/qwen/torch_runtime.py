@@ -11,7 +11,6 @@ from torch import Tensor
 from engines.qwen.caches import CachePool, TensorCache
 from engines.qwen.decoder import Decoder
 from engines.qwen.ops import Ops
-from engines.qwen.runtime import Patches
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import Grid, Stretches, VisionTower, vision_plan
 
@@ -40,14 +39,14 @@ class TorchRuntime:
         return embedded
 
     @torch.inference_mode()
-    def see(self, patches: Patches, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
+    def see(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
         """Features [F, E] of pictures, and one more [F, E] a DeepStack layer."""
         plan = vision_plan(grids, self.shapes).to(self.device, self.dtype)
         positions = None
         if plan.position_index is not None and plan.position_weight is not None:
             positions = (plan.position_index, plan.position_weight)
         features: tuple[Tensor, ...] = self._vision(
-            torch.from_numpy(patches).to(self.device, self.dtype),
+            patches.to(self.dtype),
             plan.cos,
             plan.sin,
             _parts(plan.frames),
