@@ -14,6 +14,8 @@ from grounding.evidence import Span
 from storage.rows import CoverageRow
 from video.frames import Clip
 
+KINDS = ("sampled", "still", "damaged", "skipped")
+
 
 def tile(clip: Clip) -> tuple[CoverageRow, ...]:
     """The window of `clip` in stretches, in order, without gap or overlap, no two neighbours alike."""

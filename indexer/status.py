@@ -11,13 +11,12 @@ from typing import Any
 from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session
 
+from indexer.coverage import KINDS
 from indexer.report import shown
 from storage import Database
 from storage.paths import text_to_path
 from storage.reports import library_totals, not_begun, replaced
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
-
-KINDS = ("sampled", "still", "damaged", "skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -14,13 +17,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engines.contract import Engine
 from grounding.errors import NoVideoStream, Unreadable
 from grounding.evidence import Span
-from indexer.asking import ask
-from indexer.merging import Merged, WindowAnswer, merge
+from indexer import asking
+from indexer.asking import AskResult
+from indexer.merging import Merged, Sight, WindowAnswer, merge
+from indexer.progress import Silent
 from tests import night_process
 from tests.brightness import SPEC, BrightnessEngine
-from tests.clips import coded_picture, make_audio, make_clip, truncate
+from tests.clips import coded_picture, damage_packets, make_audio, make_clip, truncate
 from tests.lamps import lamp_clip
 from video.probe import probe
 from video.reader import open_video
@@ -30,6 +36,10 @@ from video.reader import open_video
 def clip(tmp_path: Path) -> Path:
     """Three windows of two seconds; the lamp is lit across the first border, and in the last window."""
     return lamp_clip(tmp_path / "a.mp4", seconds=6.0, lit=[(1.0, 3.0), (5.0, 5.5)])
+
+
+def ask(video: Path, question: str, *, engine: Engine, overlay: Path | None = None) -> AskResult:
+    return asking.ask(video, question, engine=engine, reporter=Silent(sys.stderr), overlay=overlay)
 
 
 def test_when_gives_spans_joined_across_the_borders_of_windows(clip: Path) -> None:
@@ -87,6 +97,76 @@ def test_a_still_file_is_answered_by_one_frame_a_window_and_says_that_it_was_sti
     assert result.coverage["still"] >= 6.0
     assert result.coverage["still"] + result.coverage["sampled"] == pytest.approx(result.seconds)
     assert [len(c.images) for c in engine.clips if c.still] == [1] * sum(c.still for c in engine.clips)
+
+
+def test_no_is_not_said_of_a_file_that_could_hardly_be_seen(tmp_path: Path) -> None:
+    dark = damage_packets(lamp_clip(tmp_path / "dark.mp4", seconds=6.0, lit=[]), range(2, 60))
+    lit = damage_packets(lamp_clip(tmp_path / "lit.mp4", seconds=6.0, lit=[(0, 6)]), range(2, 60))
+    unseen = ask(dark, "is a lamp lit?", engine=BrightnessEngine())
+    seen = ask(lit, "is a lamp lit?", engine=BrightnessEngine())
+
+    assert unseen.looked_at_s < 1.0 and unseen.coverage["damaged"] > 5.0
+    assert unseen.answer.abstained
+    assert unseen.answer.reason == (
+        f"{6.0 - unseen.looked_at_s:.1f} of 6.0 s could not be seen; nothing in the rest"
+    )
+    assert seen.answer.text == "Yes" and seen.answer.evidence
+
+
+def test_a_no_says_how_far_apart_the_samples_lie_and_a_yes_only_how_many_there_were(clip: Path) -> None:
+    dark = lamp_clip(clip.parent / "dark.mp4", lit=[])
+    no = night_process.run_here("ask", dark, "is a lamp lit?").stdout.splitlines()[-1]
+    yes = night_process.run_here("ask", clip, "is a lamp lit?").stdout.splitlines()[-1]
+    document = json.loads(night_process.run_here("ask", dark, "is a lamp lit?", "--json").stdout)
+
+    assert "looked at 4.0 of 4.0 s" in no
+    assert no.endswith("; a frame every 0.25 s, so what is shorter can be missed")
+    assert yes.endswith("; a frame every 0.25 s")
+    assert document["interval_seconds"] == 0.25
+
+
+def test_every_window_of_an_answer_is_told_as_it_is_done(clip: Path) -> None:
+    told: list[float] = []
+
+    class Told(Silent):
+        def planned(self, *, files: int, segments: int, seconds: float) -> None:
+            told.extend([segments, seconds])
+
+        def segment_done(self, path: Path, *, seconds: float) -> None:
+            told.append(seconds)
+
+    asking.ask(clip, "is a lamp lit?", engine=BrightnessEngine(), reporter=Told(sys.stderr))
+
+    assert told == [3, 6.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("json_flag", [[], ["--json"]])
+def test_on_a_terminal_a_bar_shows_how_far_the_answer_is_and_json_stays_alone(
+    clip: Path, json_flag: list[str]
+) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        night_process.command("ask", clip, "is a lamp lit?", *json_flag),
+        cwd=night_process.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    shown = _all_written(ours)
+
+    assert ("asking" in shown and "segment 3/3" in shown) == (not json_flag)
+    assert (shown == "") == bool(json_flag)
+    assert b"Yes" in done.stdout and b"asking" not in done.stdout
+
+
+def _all_written(terminal: int) -> str:
+    written = b""
+    with contextlib.suppress(OSError):  # so Linux tells that no one holds the other end
+        while piece := os.read(terminal, 65536):
+            written += piece
+    os.close(terminal)
+    return written.decode()
 
 
 def schema(name: str) -> Any:
@@ -179,8 +259,8 @@ def test_the_video_itself_as_overlay_is_wrong_usage_and_stays_as_it_was(clip: Pa
 def test_what_a_terminal_would_obey_is_not_printed_nor_does_a_name_that_is_no_text_end_it(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hostile(question: str, answers: Sequence[WindowAnswer]) -> Merged:
-        told = merge(question, answers)
+    def hostile(question: str, answers: Sequence[WindowAnswer], *, sight: Sight) -> Merged:
+        told = merge(question, answers, sight=sight)
         claims = [replace(e, claim=replace(e.claim, subject="\x1b[2Jlamp")) for e in told.evidence]
         return replace(told, text="\x1b]0;title\x07Yes\n1", evidence=tuple(claims))
 
