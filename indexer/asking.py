@@ -23,7 +23,7 @@ from indexer.timing import Stopwatch
 from storage.rows import CoverageRow
 from video.frames import Clip, VideoInfo
 from video.probe import probe
-from video.stillness import still_spans
+from video.stillness import Stillness, stillness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _look_through(
     spec = engine.spec
     # What was followed through a window comes with its standing description.
     questions = (asked, DESCRIBE) if with_tracks else (asked,)
-    still = still_spans(info) if spec.skip_still else ()
+    still = stillness(info) if spec.skip_still else Stillness()
     cuts = plan(info, cut(info, spec, still=still), spec=spec, still=still)
     reporter.planned(
         files=1, segments=len(cuts), seconds=sum(c.window.end_s - c.window.start_s for c in cuts)

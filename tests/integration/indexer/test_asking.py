@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,24 @@ def _all_written(terminal: int) -> str:
             written += piece
     os.close(terminal)
     return written.decode()
+
+
+def test_three_frames_in_ten_hours_are_looked_at_a_few_times_and_count_for_all_of_it(tmp_path: Path) -> None:
+    hours = make_clip(
+        tmp_path / "hours.mkv",
+        frames=3,
+        pts=[0, 18_003_300, 36_000_000],
+        time_base=Fraction(1, 1000),
+        picture=lambda number: np.full((48, 64, 3), 230 if number == 1 else 10, np.uint8),
+    )
+    engine = BrightnessEngine()
+    result = ask(hours, "when is the lamp lit?", engine=engine)
+    (span,) = result.answer.spans
+
+    assert len(engine.clips) <= 5
+    assert (span.start_s, span.end_s) == (pytest.approx(18_003.3, abs=0.5), pytest.approx(36_000, abs=0.5))
+    assert result.coverage["still"] == pytest.approx(36_000, abs=5.0)
+    assert result.looked_at_s == pytest.approx(result.seconds)
 
 
 def schema(name: str) -> Any:
