@@ -221,6 +221,8 @@ def _may_miss(result: AskResult) -> list[str]:
 
 
 def _print_status(found: Status) -> None:
+    from indexer.damage import told
+
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
@@ -239,6 +241,8 @@ def _print_status(found: Status) -> None:
         print(f"pending      {video.path}: {video.seconds:.1f} s, not begun")
     for job in found.quarantined:
         print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
+    for damaged in found.damaged:
+        print(f"damaged      {damaged.path}: {told(damaged.damaged_s, seconds=damaged.seconds)}")
     for file in found.unusable:
         print(f"unusable     {file.path}: {plain(file.reason)}")
 

@@ -222,6 +222,28 @@ def test_status_tells_what_is_there_and_what_is_wrong(clip: Path) -> None:
     assert [Path(f["path"]).name for f in found["unusable"]] == ["broken.mp4"]
 
 
+def test_time_lost_to_damage_is_named_by_index_and_status_in_words_and_in_json(tmp_path: Path) -> None:
+    lost = damage_packets(
+        lamp_clip(tmp_path / "lost.mp4", seconds=6.0, lit=[]), [20]
+    )  # to the next key frame
+    sound = lamp_clip(tmp_path / "sound.mp4", lit=[(1.0, 2.0)])
+    home = tmp_path / "home"
+    index = night_process.run_here("index", lost, sound, "--home", home)
+    status = night_process.run_here("status", "--home", home)
+    again = night_process.run_here("index", lost, sound, "--home", tmp_path / "other", "--json")
+    indexed = {Path(f["path"]).name: f for f in json.loads(again.stdout)["files"]}
+    found = json.loads(night_process.run_here("status", "--home", home, "--json").stdout)
+
+    assert f"indexed   {lost} (6.0 s): 1.0 s of 6.0 s are damaged" in index.stderr
+    assert f"damaged      {lost}: 1.0 s of 6.0 s are damaged" in status.stdout
+    assert str(sound) not in status.stdout
+    assert (indexed["lost.mp4"]["damaged_seconds"], indexed["sound.mp4"]["damaged_seconds"]) == (1.0, 0.0)
+    assert indexed["lost.mp4"]["reason"] == "1.0 s of 6.0 s are damaged"
+    assert found["damaged"] == [{"path": str(lost), "damaged_seconds": 1.0, "seconds": 6.0}]
+    jsonschema.validate(json.loads(again.stdout), schema("index-1"))
+    jsonschema.validate(found, schema("status-1"))
+
+
 def test_status_without_an_index_says_what_to_do(tmp_path: Path) -> None:
     done = night_process.run_here("status", "--home", tmp_path / "nowhere")
 
