@@ -107,8 +107,8 @@ def ask(
     )
     coverage = seen.coverage()
     sight = Sight(
-        seconds=info.duration_s,
-        unseen_s=coverage["damaged"] + coverage["skipped"],
+        seconds=info.duration_s + info.missing_s,
+        unseen_s=coverage["damaged"] + coverage["skipped"] + info.missing_s,
         interval_s=interval_s(engine.spec),
     )
     answer = merge(asked.text, seen.answers, sight=sight)

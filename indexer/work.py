@@ -273,8 +273,8 @@ class Worker:
 
 def _cut_off(info: VideoInfo) -> str | None:
     """What is said of a file whose header lists frames beyond its end."""
-    lost_s = max((d.end_s for d in info.damaged), default=info.end_s) - info.end_s
-    return f"the file is cut off: {lost_s:.1f} s are missing at its end" if lost_s > 0 else None
+    missing_s = info.missing_s
+    return f"the file is cut off: {missing_s:.1f} s are missing at its end" if missing_s > 0 else None
 
 
 def _reason(error: Exception) -> str:

@@ -59,6 +59,11 @@ class VideoInfo:
     def duration_s(self) -> float:
         return self.end_s - self.start_s
 
+    @property
+    def missing_s(self) -> float:
+        """What the header lists beyond the end of a file that was cut off."""
+        return max((d.end_s for d in self.damaged), default=self.end_s) - self.end_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:

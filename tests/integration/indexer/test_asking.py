@@ -114,6 +114,15 @@ def test_no_is_not_said_of_a_file_that_could_hardly_be_seen(tmp_path: Path) -> N
     assert seen.answer.text == "Yes" and seen.answer.evidence
 
 
+def test_no_is_not_said_of_a_file_that_was_cut_off(tmp_path: Path) -> None:
+    path = lamp_clip(tmp_path / "cut.mp4", seconds=20.0, lit=[], container={"movflags": "faststart"})
+    result = ask(truncate(path, keep=0.5), "is a lamp lit?", engine=BrightnessEngine())
+
+    assert 5.0 < result.seconds < 15.0
+    assert result.answer.abstained and result.answer.reason is not None
+    assert result.answer.reason.endswith("of 20.0 s could not be seen; nothing in the rest")
+
+
 def test_a_no_says_how_far_apart_the_samples_lie_and_a_yes_only_how_many_there_were(clip: Path) -> None:
     dark = lamp_clip(clip.parent / "dark.mp4", lit=[])
     no = night_process.run_here("ask", dark, "is a lamp lit?").stdout.splitlines()[-1]
