@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from engines.contract import DESCRIBE, Engine, Question, Reply, Track
-from grounding.evidence import Answer
+from grounding.evidence import Answer, Span
 from indexer.answering import answer_ahead
 from indexer.coverage import KINDS, tile
 from indexer.frame_times import FrameTimes
@@ -178,7 +178,15 @@ def _window_answer(clip: Clip, reply: Reply, answer: Answer, *, engine: Engine) 
         if frame is not None:
             confidence = given[index] if fits and given is not None else None
             evidence.append(Evidence(claim=claim, time_s=frame.time_s, pts=frame.pts, confidence=confidence))
-    return [WindowAnswer(window=clip.window, answer=answer, evidence=tuple(evidence))]
+    spans = tuple(_proven(span, evidence, times=times) for span in answer.spans)
+    return [WindowAnswer(window=clip.window, answer=replace(answer, spans=spans), evidence=tuple(evidence))]
+
+
+def _proven(span: Span, evidence: Sequence[Evidence], *, times: FrameTimes) -> Span:
+    """The span on known frames, as long at least as the frames that prove it are on display."""
+    own = [e.pts for e in evidence if span.start_s <= e.claim.time_s <= span.end_s]
+    wide = times.covering(span, shown_pts=own)
+    return Span(times.snapped(wide.start_s).time_s, times.snapped(wide.end_s).time_s)
 
 
 def _claim(item: Evidence) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engines.contract import Engine
+from engines.contract import Engine, Question, Reply
 from grounding.errors import NoVideoStream, Unreadable
 from grounding.evidence import Span
 from indexer import asking
@@ -29,6 +29,7 @@ from tests import night_process
 from tests.brightness import SPEC, BrightnessEngine
 from tests.clips import coded_picture, damage_packets, make_audio, make_clip, truncate
 from tests.lamps import lamp_clip
+from video.frames import Clip
 from video.probe import probe
 from video.reader import open_video
 
@@ -48,6 +49,26 @@ def test_when_gives_spans_joined_across_the_borders_of_windows(clip: Path) -> No
 
     assert result.answer.spans == (Span(1.0, 3.0), Span(5.0, 5.5))
     assert result.answer.text == "From 1.00 s to 3.00 s and From 5.00 s to 5.50 s"
+
+
+def test_a_thing_seen_on_one_frame_is_there_as_long_as_that_frame_is_shown(tmp_path: Path) -> None:
+    class Instants(BrightnessEngine):
+        """Names each lit frame as an instant."""
+
+        def answer(self, clip: Clip, questions: Sequence[Question]) -> list[Reply]:
+            lit = [
+                t - clip.window.start_s
+                for t, i in zip(clip.times_s, clip.images, strict=True)
+                if i.mean() > 128
+            ]
+            claims = "".join(f"<obj>lamp</obj><box>[1,1,9,9]</box>at<t>{t:.3f}</t>s" for t in lit)
+            spans = " and ".join(f"From <t>{t:.3f}</t>s to <t>{t:.3f}</t>s" for t in lit)
+            return [Reply(text=f"<think>{claims}</think><answer>{spans}</answer>") for _ in questions]
+
+    clip = lamp_clip(tmp_path / "a.mp4", lit=[(2.5, 2.6)])
+    result = ask(clip, "when is the lamp lit?", engine=Instants())
+
+    assert result.answer.spans == (Span(2.5, 2.6),)
 
 
 def test_existence_is_yes_when_any_window_says_so_with_its_proof(clip: Path) -> None:
