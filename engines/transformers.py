@@ -1,4 +1,4 @@
-"""`--engine transformers`: a Qwen-VL checkpoint run by PyTorch, the reference that every export is held against."""
+"""`--engine transformers`: a Qwen-VL checkpoint run by PyTorch, the reference for every export."""
 
 from __future__ import annotations
 

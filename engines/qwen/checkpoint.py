@@ -1,6 +1,6 @@
 """A checkpoint on disk: found, looked through before anything is loaded, and opened.
 
-A checkpoint is a directory as `save_pretrained` writes it, or the name of one on the hub. Whatever is missing,
+A checkpoint is a directory as `save_pretrained` writes it, or the name of one on the hub. What is missing,
 cut short or of another family is said by name before a gigabyte is read.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from engines.layouts import DEFAULT_LAYOUT, LAYOUTS, LayoutName
 from engines.qwen.pixels import Normalisation
-from engines.qwen.shapes import FAMILIES, Shapes, shapes_of
+from engines.qwen.shapes import FAMILIES, Family, Shapes, shapes_of
 from grounding.errors import EngineError, printable
 
 OWN_SECTION = "proofreel"
@@ -62,7 +62,7 @@ def find(name: str) -> Path:
 
 
 def open_checkpoint(name: str) -> Checkpoint:
-    """Look through the checkpoint `name`. Raises EngineError with the file that is missing, broken or foreign."""
+    """Look through the checkpoint `name`. Raises EngineError naming what is missing, broken or foreign."""
     path = find(name)
     settings = _json(path, "config.json")
     family = settings.get("model_type")
@@ -206,7 +206,7 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
 
-    classes = {
+    classes: dict[Family, Any] = {
         "qwen2_5_vl": Qwen2_5_VLForConditionalGeneration,
         "qwen3_vl": Qwen3VLForConditionalGeneration,
     }

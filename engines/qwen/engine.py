@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+import torch
+
 from engines.contract import ClipSpec, Question, Reply
 from engines.layouts import Layout, LayoutName, Shown, shown
 from engines.qwen.generation import Ask, Generator, Prefix, Written
@@ -55,7 +58,7 @@ class Pictured:
 
 
 class QwenEngine:
-    """Answers with one runtime. `source` identifies the weights (a hash), `name` is the engine's in `--engine`."""
+    """Answers with one runtime. `source` is a hash of the weights, `name` the engine's in `--engine`."""
 
     def __init__(
         self,
@@ -72,13 +75,13 @@ class QwenEngine:
     ) -> None:
         self.name = name
         self.settings = settings
-        self._runtime = runtime
+        self._runtime: Runtime[Any] = runtime
         self._words = words
         self._prompts = prompts
         self._normalisation = normalisation
         self._layout = Layout(name=layout, tokenizer=words, shapes=runtime.shapes)
         self._generator = Generator(runtime, stops=stops, rows=settings.rows)
-        self._source = source
+        self._source, self._stops = source, stops
         self._waiting: list[_Job] = []
         self._queue, self._turn = threading.Lock(), threading.Lock()
 
@@ -100,7 +103,7 @@ class QwenEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that an answer depends on: weights, type, prompts, layout, settings, library versions."""
+        """Hash of all that an answer depends on: weights, prompts, layout, stops, settings, libraries."""
         parts = {
             "engine": [self.name, _CODE_VERSION],
             "weights": self._source,
@@ -108,6 +111,7 @@ class QwenEngine:
             "device": self._runtime.device.type,
             "prompts": self._prompts.fingerprint,
             "layout": self._layout.name,
+            "stops": sorted(self._stops),
             "normalisation": asdict(self._normalisation),
             "settings": asdict(self.settings),
             "libraries": {name: metadata.version(name) for name in _LIBRARIES},
@@ -195,13 +199,11 @@ class QwenEngine:
 
     def _features(self, seen: Sequence[Pictured]) -> list[tuple[Any, ...]]:
         """The features of each clip, all clips' pictures seen in one run."""
-        import numpy as np
-
         grids = [(1, s.rows, s.columns) for s in seen for _ in s.pictures]
         layers = self._runtime.see(np.concatenate([s.values for s in seen]), grids)
         square = self._runtime.shapes.vision.merge**2
         counts = [len(s.values) // square for s in seen]
-        return list(zip(*(layer.split(counts) for layer in layers), strict=True))
+        return list(zip(*(torch.split(layer, counts) for layer in layers), strict=True))
 
     def _prefix(self, seen: Pictured, features: tuple[Any, ...], system: str) -> Prefix:
         pieces = self._layout.prefix(seen.pictures, system=system, rows=seen.rows, columns=seen.columns)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Generic
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ ROUND = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """What questions share: a prompt, and the features of its pictures [F, E], then one [F, E] a DeepStack layer."""
+    """What questions share: a prompt; its pictures' features [F, E], then one [F, E] a DeepStack layer."""
 
     prompt: Prompt
     features: tuple[Tensor, ...] = field(default=(), repr=False)
@@ -33,7 +34,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question: the number of its prefix, the tokens that follow it, and `number`, which seeds its draws."""
+    """A question: the number of its prefix, the tokens that follow it; `number` seeds its draws."""
 
     prefix: int
     ids: tuple[int, ...]
@@ -49,7 +50,7 @@ class Written:
     ended: bool
 
 
-class Generator:
+class Generator(Generic[C]):
     """Writes answers with one runtime. `stops` are the ids that end an answer; `rows` the most at a time."""
 
     def __init__(self, runtime: Runtime[C], *, stops: frozenset[int], rows: int = 32) -> None:
@@ -61,7 +62,7 @@ class Generator:
 
     @torch.inference_mode()
     def write(self, prefixes: Sequence[Prefix], asks: Sequence[Ask], sampling: Sampling) -> list[Written]:
-        """An answer to each ask, in order. Raises EngineError for a row that would not fit, before any is run."""
+        """An answer to each ask, in order. Raises EngineError for a row that won't fit, before any is run."""
         for ask in asks:
             self._check(prefixes[ask.prefix].prompt.length + len(ask.ids), sampling)
         shared = self._prefill(prefixes)
@@ -82,7 +83,7 @@ class Generator:
             )
 
     def _batches(self, prefixes: Sequence[Prefix], asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
-        """The asks in order, as many at once as allowed; one by one where padding would not fit into a row."""
+        """The asks in order, as many at once as allowed; one by one where padding won't fit into a row."""
         for start in range(0, len(asks), self._rows):
             batch = asks[start : start + self._rows]
             longest = max(prefixes[ask.prefix].prompt.length for ask in batch)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """`temperature` 0 takes the likeliest token. `top_p`: only the likeliest tokens that together have so much
-    probability. `seed` and a row's own number decide what is drawn, whatever else is in the batch.
+    """`temperature` 0 takes the likeliest token. `top_p`: only the likeliest tokens that together have so
+    much probability. `seed` and a row's own number decide what is drawn, whatever else is in the batch.
     `max_new` tokens at most.
     """
 

@@ -25,7 +25,7 @@ _MOST_SPARES = 2  # one for what questions share, one for their answers
 
 @dataclass(slots=True, eq=False)
 class TorchCache:
-    """2 L tensors [rows, K, length, D]: keys and values of each layer; `graph` replays a decode step over them."""
+    """2 L tensors [rows, K, length, D]: keys and values of each layer; `graph` replays a step over them."""
 
     tensors: list[Tensor] = field(repr=False)
     graph: _StepGraph | None = None
@@ -148,14 +148,14 @@ class _StepGraph:
 
     def __init__(self, decoder: Decoder, step: tuple[Tensor, ...], caches: list[Tensor]) -> None:
         self._inputs = [t.clone() for t in step]
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # the first run allocates workspaces, which a capture may not
             decoder(*self._inputs, (), caches)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._logits = decoder(*self._inputs, (), caches)[0]
+            self._logits: Tensor = decoder(*self._inputs, (), caches)[0]
 
     def replay(self, step: tuple[Tensor, ...]) -> Tensor:
         for kept, new in zip(self._inputs, step, strict=True):
