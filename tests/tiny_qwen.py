@@ -17,6 +17,9 @@ SPECIAL = (
 )  # fmt: skip
 VOCABULARY = 1024
 
+# Several threads wait longer for each other than tensors this small take to compute.
+torch.set_num_threads(1)
+
 
 def ids() -> dict[str, int]:
     """The special tokens' ids: they come first."""

@@ -77,8 +77,11 @@ def open_checkpoint(name: str) -> Checkpoint:
     weights = tuple(_weights(path))
     for file in weights:
         _check_whole(file)
+    _check_fields(path, settings)
     config, shapes = _shapes(path)
     own = settings.get(OWN_SECTION, {})
+    if not isinstance(own, dict):
+        raise EngineError(f"{_at(path)}: config.json, section {OWN_SECTION}: a table is needed, not {own!r}")
     return Checkpoint(
         path=path,
         shapes=shapes,
@@ -115,11 +118,11 @@ def _weights(path: Path) -> Iterator[Path]:
     """The weight files, every one of which is there."""
     if (path / "model.safetensors.index.json").is_file():
         table = _json(path, "model.safetensors.index.json").get("weight_map")
-        names = sorted(set(table.values())) if isinstance(table, dict) else []
+        names = sorted({str(name) for name in table.values()}) if isinstance(table, dict) else []
     else:
         names = ["model.safetensors"]
     for name in names:
-        file = path / str(name)
+        file = path / name
         if not file.is_file():
             if (path / "adapter_config.json").is_file():
                 base = _json(path, "adapter_config.json").get("base_model_name_or_path")
@@ -127,7 +130,7 @@ def _weights(path: Path) -> Iterator[Path]:
                     f"{_at(path)} holds only an adapter of {printable(str(base))}: merge it with "
                     f"`proofreel export onnx {printable(str(base))} OUT --adapter {printable(path)}`"
                 )
-            raise EngineError(f"{_at(path)}: {printable(str(name))} is missing; fetch the checkpoint again")
+            raise EngineError(f"{_at(path)}: {printable(name)} is missing; fetch the checkpoint again")
         yield file
     if not names:
         raise EngineError(
@@ -152,6 +155,50 @@ def _check_whole(file: Path) -> None:
     whole = 8 + length + max(ends, default=0)
     if size != whole:
         raise EngineError(f"{printable(file)} has {size:,} bytes of {whole:,}; fetch it again")
+
+
+_FIELDS = {
+    "text_config": (
+        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+        "vocab_size", "max_position_embeddings",
+    ),
+    "vision_config": (
+        "depth", "hidden_size", "num_heads", "out_hidden_size", "patch_size", "spatial_merge_size",
+        "temporal_patch_size",
+    ),
+}  # fmt: skip
+"""What HF's config classes would fill in with a number that is somebody else's."""
+
+_FIELDS_OF: dict[Family, tuple[str, ...]] = {
+    "qwen2_5_vl": ("window_size", "fullatt_block_indexes"),
+    "qwen3_vl": ("num_position_embeddings", "deepstack_visual_indexes"),
+}
+
+
+def _check_fields(path: Path, settings: dict[str, Any]) -> None:
+    """That nothing is left to a default, and nothing is asked for that these networks don't do."""
+    if "quantization_config" in settings:
+        raise EngineError(
+            f"{_at(path)}: its weights are quantised, which is not supported; "
+            "take the checkpoint that it was made from"
+        )
+    # A checkpoint saved before transformers 4.52 has the text fields at the top.
+    text = settings.get("text_config", settings)
+    vision = settings.get("vision_config")
+    own = _FIELDS_OF[settings["model_type"]]
+    for name, section, needed in (
+        ("text_config", text, _FIELDS["text_config"]),
+        ("vision_config", vision, (*_FIELDS["vision_config"], *own)),
+    ):
+        if not isinstance(section, dict):
+            raise EngineError(f"{_at(path)}: config.json has no section {name}; fetch the checkpoint again")
+        for field_name in needed:
+            if section.get(field_name) is None:
+                raise EngineError(
+                    f"{_at(path)}: config.json has no {name}.{field_name}; fetch the checkpoint again"
+                )
+    if text.get("use_sliding_window"):
+        raise EngineError(f"{_at(path)}: config.json asks for sliding windows, which are not supported")
 
 
 def _shapes(path: Path) -> tuple[Any, Shapes]:
@@ -193,8 +240,8 @@ def _stops(path: Path, config: Any) -> frozenset[int]:
     named = None
     if (path / "generation_config.json").is_file():
         named = _json(path, "generation_config.json").get("eos_token_id")
-    if named is None:
-        named = getattr(config, "eos_token_id", None) or getattr(config.text_config, "eos_token_id", None)
+    for table in (config, config.text_config):
+        named = getattr(table, "eos_token_id", None) if named is None else named
     stops = [named] if isinstance(named, int) else named
     if not isinstance(stops, list) or not stops or not all(isinstance(s, int) for s in stops):
         raise EngineError(f"{_at(path)}: config.json names no eos_token_id, by which an answer would end")
@@ -205,7 +252,9 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
     """The checkpoint's HF model with its weights. Raises EngineError where they don't fit the config."""
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # the command shows a progress of its own
     classes: dict[Family, Any] = {
         "qwen2_5_vl": Qwen2_5_VLForConditionalGeneration,
         "qwen3_vl": Qwen3VLForConditionalGeneration,
@@ -224,8 +273,20 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
         ) from error
     lacking = sorted(report["missing_keys"])
     if lacking:
-        raise EngineError(f"{_at(checkpoint.path)}: no weights for {lacking[0]} and {len(lacking) - 1} more")
-    return model.to(device).eval()
+        raise EngineError(
+            f"{_at(checkpoint.path)}: it has no weights for {lacking[0]} and {len(lacking) - 1} more; "
+            "fetch it again"
+        )
+    return _moved(model, device, checkpoint)
+
+
+def _moved(model: Any, device: str, checkpoint: Checkpoint) -> Any:
+    try:
+        return model.to(device).eval()
+    except RuntimeError as error:
+        raise EngineError(
+            f"{_at(checkpoint.path)} can't be put on {device}: {_first_line(error)}; try cpu"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ its own count of tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -56,6 +57,7 @@ class Generator(Generic[C]):
     def __init__(self, runtime: Runtime[C], *, stops: frozenset[int], rows: int = 32) -> None:
         self._runtime = runtime
         self._stops = stops
+        self._stop_ids = torch.tensor(sorted(stops), dtype=torch.long, device=runtime.device)
         self._rows = rows
         self._rotary = Rotary(runtime.shapes.text, device=runtime.device, dtype=runtime.dtype)
         self._banned = torch.tensor(runtime.shapes.vision_tokens, device=runtime.device)
@@ -63,6 +65,8 @@ class Generator(Generic[C]):
     @torch.inference_mode()
     def write(self, prefixes: Sequence[Prefix], asks: Sequence[Ask], sampling: Sampling) -> list[Written]:
         """An answer to each ask, in order. Raises EngineError for a row that won't fit, before any is run."""
+        if not asks:
+            return []
         for ask in asks:
             self._check(prefixes[ask.prefix].prompt.length + len(ask.ids), sampling)
         shared = self._prefill(prefixes)
@@ -165,7 +169,10 @@ class Generator(Generic[C]):
         at = torch.tensor(used, device=device)
         zero = torch.zeros(len(used), dtype=torch.long, device=device)
         drawn = [sampler.draw(logits)]
-        while len(drawn) < sampling.max_new and not self._all_stopped(drawn):
+        ended = torch.isin(drawn[-1][0], self._stop_ids)
+        while len(drawn) < sampling.max_new:
+            if len(drawn) % self._runtime.check_every == 0 and bool(ended.all()):
+                break
             step = len(drawn) - 1
             x = self._runtime.embed(drawn[-1][0])[:, None]
             rotary = self._rotary.at((position + step)[None, :, None].expand(3, -1, -1))
@@ -173,20 +180,21 @@ class Generator(Generic[C]):
                 x, rotary=rotary, at=at + step, last=zero, deepstack=(), cache=cache
             )
             drawn.append(sampler.draw(logits))
+            ended |= torch.isin(drawn[-1][0], self._stop_ids)
         tokens = torch.stack([token for token, _ in drawn], 1).tolist()
         logprobs = torch.stack([logprob for _, logprob in drawn], 1).tolist()
         return [self._cut(row, probs) for row, probs in zip(tokens, logprobs, strict=True)]
 
-    def _all_stopped(self, drawn: list[tuple[Tensor, Tensor]]) -> bool:
-        if len(drawn) % self._runtime.check_every:
-            return False
-        rows = torch.stack([token for token, _ in drawn], 1).tolist()
-        return all(not self._stops.isdisjoint(row) for row in rows)
-
     def _cut(self, ids: list[int], logprobs: list[float]) -> Written:
         end = next((k for k, token in enumerate(ids) if token in self._stops), len(ids))
         counted = logprobs[: end + 1]
-        return Written(ids=tuple(ids[:end]), mean_logprob=sum(counted) / len(counted), ended=end < len(ids))
+        mean_logprob = sum(counted) / len(counted)
+        if not math.isfinite(mean_logprob):
+            raise EngineError(
+                f"the network's numbers overflow in {self._runtime.dtype}: its answers mean nothing; "
+                "run it in bfloat16 or float32, or fetch the checkpoint again"
+            )
+        return Written(ids=tuple(ids[:end]), mean_logprob=mean_logprob, ended=end < len(ids))
 
 
 def _words(ids: tuple[int, ...], begin: int) -> Prompt:
