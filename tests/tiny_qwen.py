@@ -140,3 +140,40 @@ def save_checkpoint(folder: Path, family: str, **how: Any) -> Path:
         )
     )
     return folder
+
+
+def save_forced(folder: Path, family: str, *, answer: str) -> Path:
+    """A checkpoint that answers everything with `answer`: one token of the tokenizer is that text.
+
+    What a token says depends on nothing but itself: the layers add nothing, every token is followed by the
+    answer, and the answer by the end.
+    """
+    save_checkpoint(folder, family)
+    tokenizer = json.loads(tokenizer_json())
+    said, end = VOCABULARY - 1, ids()["<|im_end|>"]
+    tokenizer["added_tokens"].append(
+        {
+            "id": said, "content": answer, "single_word": False, "lstrip": False, "rstrip": False,
+            "normalized": False, "special": False,
+        }
+    )  # fmt: skip
+    vocabulary = tokenizer["model"]["vocab"]
+    taken = [word for word, number in vocabulary.items() if number == said]
+    merges = tokenizer["model"]["merges"]
+    tokenizer["model"]["merges"] = [pair for pair in merges if "".join(pair) not in taken]
+    tokenizer["model"]["vocab"] = {word: n for word, n in vocabulary.items() if n != said}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+
+    forced = model(family)
+    with torch.no_grad():
+        for layer in forced.model.language_model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        words, head = forced.model.language_model.embed_tokens.weight, forced.lm_head.weight
+        words.zero_()
+        words[:, 0] = 1.0
+        words[said] = torch.eye(words.shape[1])[1]
+        head.zero_()
+        head[said, 0] = head[end, 1] = 10.0
+    forced.save_pretrained(folder)
+    return folder

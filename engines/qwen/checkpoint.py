@@ -7,9 +7,11 @@ cut short or of another family is said by name before a gigabyte is read.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,21 +51,23 @@ def find(name: str) -> Path:
         raise EngineError(
             f"{printable(name)} is no checkpoint: give a directory with a config.json, or owner/name"
         )
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors", "*.jinja"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else type(error).__name__
         raise EngineError(
             f"{printable(name)} is no directory here, and the hub gives no checkpoint of that name "
-            f"({type(error).__name__}): check the name, or give a directory"
+            f"({why}): check the name and the network, or give a directory"
         ) from error
 
 
 def open_checkpoint(name: str) -> Checkpoint:
     """Look through the checkpoint `name`. Raises EngineError naming what is missing, broken or foreign."""
     path = find(name)
+    _check_not_an_adapter(path)
     settings = _json(path, "config.json")
     family = settings.get("model_type")
     if family not in FAMILIES:
@@ -114,6 +118,15 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def _check_not_an_adapter(path: Path) -> None:
+    if (path / "adapter_config.json").is_file() and not any(path.glob("model*.safetensors*")):
+        base = printable(str(_json(path, "adapter_config.json").get("base_model_name_or_path")))
+        raise EngineError(
+            f"{_at(path)} holds only an adapter of {base}: merge it with "
+            f"`proofreel export onnx {base} OUT --adapter {printable(path)}`"
+        )
+
+
 def _weights(path: Path) -> Iterator[Path]:
     """The weight files, every one of which is there."""
     if (path / "model.safetensors.index.json").is_file():
@@ -124,12 +137,6 @@ def _weights(path: Path) -> Iterator[Path]:
     for name in names:
         file = path / name
         if not file.is_file():
-            if (path / "adapter_config.json").is_file():
-                base = _json(path, "adapter_config.json").get("base_model_name_or_path")
-                raise EngineError(
-                    f"{_at(path)} holds only an adapter of {printable(str(base))}: merge it with "
-                    f"`proofreel export onnx {printable(str(base))} OUT --adapter {printable(path)}`"
-                )
             raise EngineError(f"{_at(path)}: {printable(name)} is missing; fetch the checkpoint again")
         yield file
     if not names:
@@ -252,32 +259,53 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
     """The checkpoint's HF model with its weights. Raises EngineError where they don't fit the config."""
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # the command shows a progress of its own
     classes: dict[Family, Any] = {
         "qwen2_5_vl": Qwen2_5_VLForConditionalGeneration,
         "qwen3_vl": Qwen3VLForConditionalGeneration,
     }
     try:
-        model, report = classes[checkpoint.shapes.family].from_pretrained(
-            checkpoint.path,
-            config=checkpoint.config,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, report = classes[checkpoint.shapes.family].from_pretrained(
+                checkpoint.path,
+                config=checkpoint.config,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # or it raises without saying which
+            )
     except (RuntimeError, ValueError, OSError) as error:
         raise EngineError(
             f"{_at(checkpoint.path)}: its weights can't be loaded: {_first_line(error)}"
         ) from error
+    _check_report(checkpoint, report)
+    return _moved(model, device, checkpoint)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars or tables of the library's own: the command shows its progress, and what is wrong is raised."""
+    from transformers.utils import logging as library
+
+    before = library.get_verbosity()
+    library.disable_progress_bar()  # type: ignore[no-untyped-call]
+    library.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        library.set_verbosity(before)
+
+
+def _check_report(checkpoint: Checkpoint, report: Mapping[str, Any]) -> None:
+    for name, found, needed in sorted(report["mismatched_keys"]):
+        raise EngineError(
+            f"{_at(checkpoint.path)}: weight {name} is of shape {list(found)}, and config.json asks for "
+            f"{list(needed)}; fetch both from the same place"
+        )
     lacking = sorted(report["missing_keys"])
     if lacking:
-        raise EngineError(
-            f"{_at(checkpoint.path)}: it has no weights for {lacking[0]} and {len(lacking) - 1} more; "
-            "fetch it again"
-        )
-    return _moved(model, device, checkpoint)
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise EngineError(f"{_at(checkpoint.path)}: it has no weights for {lacking[0]}{more}; fetch it again")
 
 
 def _moved(model: Any, device: str, checkpoint: Checkpoint) -> Any:

@@ -183,7 +183,7 @@ def test_a_row_that_just_fits_is_answered_and_one_that_does_not_is_refused_befor
     tight = Counting.of("qwen2_5_vl")
     tight.max_length = 40 + 3 + 63
     with pytest.raises(
-        EngineError, match="prompt of 43 tokens and an answer of up to 64 need 107.* holds 106"
+        EngineError, match=r"prompt of 43 tokens and an answer of up to 64 need 107.* holds 106"
     ):
         answers([story], [(1, 2, 3)], runtime=tight, sampling=GREEDY)
     assert tight.num_steps == 0
@@ -206,7 +206,7 @@ def test_nothing_asked_is_nothing_answered() -> None:
 
 def test_numbers_that_overflow_are_an_error_and_no_answer() -> None:
     runtime = Overflowing.of("qwen3_vl")
-    with pytest.raises(EngineError, match="overflow in torch.float32"):
+    with pytest.raises(EngineError, match=r"overflow in torch\.float32"):
         answers([Story(family="qwen3_vl").words(1, 2)], [(9,)], runtime=runtime, sampling=GREEDY)
 
 
