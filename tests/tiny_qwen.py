@@ -150,18 +150,13 @@ def save_forced(folder: Path, family: str, *, answer: str) -> Path:
     """
     save_checkpoint(folder, family)
     tokenizer = json.loads(tokenizer_json())
-    said, end = VOCABULARY - 1, ids()["<|im_end|>"]
+    said, end = len(tokenizer["model"]["vocab"]), ids()["<|im_end|>"]
     tokenizer["added_tokens"].append(
         {
             "id": said, "content": answer, "single_word": False, "lstrip": False, "rstrip": False,
             "normalized": False, "special": False,
         }
     )  # fmt: skip
-    vocabulary = tokenizer["model"]["vocab"]
-    taken = [word for word, number in vocabulary.items() if number == said]
-    merges = tokenizer["model"]["merges"]
-    tokenizer["model"]["merges"] = [pair for pair in merges if "".join(pair) not in taken]
-    tokenizer["model"]["vocab"] = {word: n for word, n in vocabulary.items() if n != said}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
 
     forced = model(family)

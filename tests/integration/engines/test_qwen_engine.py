@@ -190,7 +190,7 @@ def test_half_precision_answers_too(family: str, checkpoints: dict[str, Path]) -
 def test_an_engine_that_runs_a_checkpoint_needs_one_and_the_spotter_takes_none() -> None:
     with pytest.raises(ValueError, match="engine transformers needs --model"):
         load_engine("transformers")
-    with pytest.raises(ValueError, match="engine spotter has networks.*leave --model out"):
+    with pytest.raises(ValueError, match=r"engine spotter has networks.*leave --model out"):
         load_engine("spotter", model="some/model")
     with pytest.raises(ValueError, match="leave --prompts out"):
         load_engine("spotter", prompts=PROOFREEL)
