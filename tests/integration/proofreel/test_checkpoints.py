@@ -79,7 +79,7 @@ def test_a_checkpoint_s_claims_are_found_at_the_file_s_times_in_the_right_place_
     assert claim["boxes"] == [pytest.approx([0.25, 0.25, 0.5, 0.5], abs=1e-4)]
 
     proof = document("show", str(hit["moment"]), "--frame", "proof.png", cwd=tmp_path, schema="search/show")
-    assert proof["frame_pts"] == 102_000
+    assert proof["frame"]["pts"] == 102_000
     with Image.open(tmp_path / "proof.png") as picture:
         assert read_number(np.asarray(picture.convert("RGB"))) == 20
 
