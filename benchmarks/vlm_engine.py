@@ -2,6 +2,7 @@
 
     python benchmarks/vlm_engine.py                        ratios on a CPU, with a tiny random checkpoint
     python benchmarks/vlm_engine.py --shape qwen3-vl-8b    a GPU, random weights of the real shape
+    python benchmarks/vlm_engine.py --shape qwen3-vl-2b --onnx    the same by onnxruntime's CUDA provider, after PyTorch
 
 On a GPU: windows of 60 s, 60 frames of 320x320, 3 questions of 150 tokens each, by the engine (many windows at
 a time) and by the plain way (each question alone, the video encoded each time, HF's own `generate`), in one run.
@@ -112,7 +113,11 @@ def engine_of(runtime: Any, *, answer: int, rows: int, folder: Path) -> QwenEngi
     """The engine as the indexer runs it, but that no answer ends before its limit."""
     (folder / "tokenizer.json").write_text(tiny_qwen.tokenizer_json(), encoding="utf-8")
     settings = QwenSettings(
-        window_s=WINDOW_S, rate_hz=FRAMES / WINDOW_S, max_frames=FRAMES, rows=rows, sampling=Sampling(max_new=answer)
+        window_s=WINDOW_S,
+        rate_hz=FRAMES / WINDOW_S,
+        max_frames=FRAMES,
+        rows=rows,
+        sampling=Sampling(max_new=answer),
     )
     return QwenEngine(
         runtime, name="benchmark", source="", words=Words(folder), layout="qwen3-native", normalisation=HALF,
@@ -167,7 +172,11 @@ def _steps(model: Any, plain: Any, exported: Any, *, runs: int) -> dict[str, Any
 
     def hf() -> None:
         model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=steps, min_new_tokens=steps, do_sample=False
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=steps,
+            min_new_tokens=steps,
+            do_sample=False,
         )
 
     def hf_prefill() -> None:
@@ -203,7 +212,9 @@ def _step(runtime: Any, steps: int) -> float:
     return seconds_of(walk, runs=3) / steps
 
 
-def on_gpu(shape: str, folder: Path, *, windows: int, runs: int, plain: bool) -> dict[str, Any]:
+def on_gpu(
+    shape: str, folder: Path, *, windows: int, runs: int, plain: bool, exported: bool
+) -> dict[str, Any]:
     """Windows answered a second: one at a time and many together, part by part, and the plain way."""
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda"):
@@ -225,6 +236,8 @@ def on_gpu(shape: str, folder: Path, *, windows: int, runs: int, plain: bool) ->
         "parts": parts,
         "peak_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 1),
     }
+    if exported:
+        result["onnx"] = _onnx_way(model, shape, folder, clips[:4])
     if plain:
         result["plain"] = _plain_way(model, engine, clips[0], asked)
         result["over_plain"] = round(result["times_real_time"] / result["plain"]["times_real_time"], 1)
@@ -282,6 +295,30 @@ def _gpu_step(runtime: TorchRuntime, rows: int, length: int) -> float:
     return spent
 
 
+def _onnx_way(model: Any, shape: str, folder: Path, clips: list[Clip]) -> dict[str, Any]:
+    """The same weights in float16, by PyTorch and then exported and run by onnxruntime: a few windows of each."""
+    from engines import onnx
+    from export.onnx import export_checkpoint
+
+    model.half()
+    asked, checkpoint = QUESTIONS[:3], folder / "checkpoint"
+    tiny_qwen.save_checkpoint(checkpoint, "qwen3_vl", built=model)
+    manifest = export_checkpoint(str(checkpoint), folder / "export", dtype="fp16", max_length=4096)
+    runtimes: dict[str, Any] = {
+        "pytorch": TorchRuntime(model, shapes_of(model.config), max_length=4096),
+        "onnxruntime": onnx.OnnxRuntime(folder / "export", manifest, provider="cuda"),
+    }
+    measured: dict[str, Any] = {"windows": len(clips)}
+    for name, runtime in runtimes.items():
+        engine = engine_of(runtime, answer=ANSWER, rows=3 * len(clips), folder=folder)
+        spent = seconds_of(lambda engine=engine: engine.answer_many(clips, [asked] * len(clips)), runs=1)
+        measured[name] = {
+            "times_real_time": round(len(clips) * WINDOW_S / spent, 1),
+            "decode_step_ms": round(_gpu_step(runtime, 3 * len(clips), 3700) * 1e3, 2),
+        }
+    return measured
+
+
 def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict[str, Any]:
     """HF's `generate`, each question alone: the video goes through the tower and the prompt for each of them."""
     pictured = engine._pictured(window)
@@ -291,7 +328,9 @@ def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict
     grid = torch.tensor([[len(pictured.pictures), pictured.rows, pictured.columns]], device="cuda")
     inputs = []
     for question in asked:
-        ids = torch.cat([prefix.prompt.ids, torch.tensor(engine._layout.question(question.text))])[None].cuda()
+        ids = torch.cat([prefix.prompt.ids, torch.tensor(engine._layout.question(question.text))])[
+            None
+        ].cuda()
         inputs.append((ids, 2 * (ids == shapes.video_token).long()))
 
     def ask() -> None:
@@ -307,11 +346,14 @@ def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shape", choices=sorted(SHAPES))
     parser.add_argument("--windows", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-plain", action="store_true", help="leave the plain way out")
+    parser.add_argument("--onnx", action="store_true", help="export it too, and run that by onnxruntime")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -320,9 +362,11 @@ def main() -> None:
         else:
             measured = on_gpu(
                 arguments.shape, Path(folder), windows=arguments.windows, runs=arguments.runs,
-                plain=not arguments.no_plain,
+                plain=not arguments.no_plain, exported=arguments.onnx,
             )  # fmt: skip
-    libraries = ("torch", "transformers", "onnxruntime") if arguments.shape is None else ("torch", "transformers")
+    libraries = (
+        ("torch", "transformers", "onnxruntime") if arguments.shape is None else ("torch", "transformers")
+    )
     document = {
         "command": "python benchmarks/vlm_engine.py " + " ".join(sys.argv[1:]),
         "commit": subprocess.run(

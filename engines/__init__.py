@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.contract import DESCRIBE, ClipSpec, Engine, Question, Reply, ScreenText, Track, TrackPoint
+from grounding.errors import EngineError
+from grounding.prompts import PROOFREEL, PromptSet
 
 if TYPE_CHECKING:
     from engines.spotter.settings import SpotterSettings
@@ -20,27 +23,62 @@ __all__ = [
     "ScreenText",
     "Track",
     "TrackPoint",
+    "check_engine",
     "load_engine",
 ]
 
-ENGINES = ("spotter",)
+ENGINES = ("spotter", "transformers")
 """The names that `load_engine` knows."""
+
+
+def check_engine(name: str, *, model: str | None = None, prompts: PromptSet | None = None) -> None:
+    """That an engine of that name takes these. Raises ValueError; loads nothing."""
+    if name not in ENGINES:
+        raise ValueError(f"no engine named {name!r}; there are: {', '.join(ENGINES)}")
+    if name == "spotter":
+        for flag, value in {"--model": model, "--prompts": prompts}.items():
+            if value is not None:
+                raise ValueError(f"engine spotter has networks and words of its own: leave {flag} out")
+    elif not model:
+        raise ValueError(
+            f"engine {name} needs --model: the directory of a checkpoint, or its name on the hub"
+        )
 
 
 def load_engine(
     name: str,
     *,
+    model: str | None = None,
+    prompts: PromptSet | None = None,
     settings: SpotterSettings | None = None,
     num_threads: int | None = None,
     cache_dir: Path | None = None,
 ) -> Engine:
-    """The engine of that name, its libraries imported only now. Raises ValueError for an unknown name.
+    """The engine of that name, its libraries imported only now.
 
-    `settings` are the engine's own (None: its defaults); `num_threads` None lets it use every core;
-    `cache_dir` holds compiled models (None: the user's cache folder).
+    `model` is the checkpoint of an engine that runs one, and `prompts` the words it is asked in (None:
+    Proofreel's). The rest is the spotter's: its `settings` (None: its defaults); `num_threads` None lets it
+    use every core; `cache_dir` holds compiled models (None: the user's cache folder).
+
+    Raises ValueError for an unknown name or what doesn't go with it, EngineError for a model that can't be
+    used or a library that isn't there.
     """
-    if name != "spotter":
-        raise ValueError(f"no engine named {name!r}; there are: {', '.join(ENGINES)}")
-    from engines.spotter.engine import Spotter
+    check_engine(name, model=model, prompts=prompts)
+    if name == "spotter":
+        from engines.spotter.engine import Spotter
 
-    return Spotter(settings=settings, num_threads=num_threads, cache_dir=cache_dir)
+        return Spotter(settings=settings, num_threads=num_threads, cache_dir=cache_dir)
+    assert model is not None
+    _need(name, "torch", "transformers")
+    from engines.transformers import load
+
+    return load(model, prompts=prompts or PROOFREEL)
+
+
+def _need(engine: str, *libraries: str) -> None:
+    lacking = [library for library in libraries if find_spec(library) is None]
+    if lacking:
+        raise EngineError(
+            f"engine {engine} needs {' and '.join(lacking)}, not installed here: "
+            f"pip install 'proofreel[{engine}]'"
+        )

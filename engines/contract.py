@@ -84,7 +84,7 @@ class Reply:
     `text` is in the evidence grammar, with times relative to `clip.window.start_s` and boxes in the engine's
     `coordinates`; `confidences` holds one number 0..1 a claim in order of appearance, or None.
     `tracks` and `screen_texts` stand on the reply to the standing description; elsewhere they are empty.
-    `frame_size` is the width and height in px of the frame that boxes in "pixels" are of; None: the clip's own.
+    `frame_size` is the width and height in px of the frame that boxes in "pixels" are of (None: the clip's).
     """
 
     text: str

@@ -1,8 +1,8 @@
-"""How frames and their times are written into a prompt: named templates, for training, evaluation and indexing.
+"""How frames and their times are written into a prompt: templates for training, evaluation and indexing.
 
     open-o3       Frame 1 at 0.00s: <picture>        one picture a frame (Open-o3 Video, arXiv 2510.20579)
     qwen3-native  <0.3 seconds><picture>             one picture a temporal patch, at its frames' mean time
-    stamped       0.0<sec><picture>                  one picture a frame, time as tokens; no chat, no system words
+    stamped       0.0<sec><picture>                  one picture a frame, time as tokens; no chat words
 
 Times are seconds from the start of the clip. What a user or a file says is written as plain text: no words of
 theirs become a control token.
@@ -47,7 +47,7 @@ class Shown:
 
 
 def shown(layout: LayoutName, times_s: Sequence[float], *, temporal: int) -> list[Shown]:
-    """The pictures that stand for frames at `times_s`, each of `temporal` frames; the last frame may repeat."""
+    """The pictures that stand for frames at `times_s`, each of `temporal` frames; the last may repeat."""
     if layout == "qwen3-native":
         groups = [
             [min(k, len(times_s) - 1) for k in range(start, start + temporal)]

@@ -42,7 +42,9 @@ _ONNX_TYPE = {  # onnx.TensorProto's numbers
 class OnnxRuntime:
     """Runs the graphs of an export folder. `provider` decides the device."""
 
-    def __init__(self, folder: Path, manifest: Manifest, *, provider: Provider = "cpu", num_threads: int = 0) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, *, provider: Provider = "cpu", num_threads: int = 0
+    ) -> None:
         self.shapes, self.max_length = manifest.shapes, manifest.max_length
         self.dtype: torch.dtype = getattr(torch, COMPUTE[manifest.dtype])
         self.device = torch.device("cpu" if provider == "cpu" else "cuda")
@@ -52,9 +54,7 @@ class OnnxRuntime:
         self._vision = _session(folder / VISION, provider, num_threads)
         self._decoder = _session(folder / DECODER, provider, num_threads)
         self._cache_names, self._deepstack_names = decoder_caches(self.shapes), decoder_deepstack(self.shapes)
-        self._pool = CachePool(
-            self.shapes.text, device=self.device, dtype=self.dtype, length=self.max_length
-        )
+        self._pool = CachePool(self.shapes.text, device=self.device, dtype=self.dtype, length=self.max_length)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Embeddings [..., E] of token ids [...]."""
@@ -184,7 +184,9 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's errors share no class of their own
-        raise EngineError(f"{printable(path)} can't be loaded: {error}; run `proofreel export onnx` again") from error
+        raise EngineError(
+            f"{printable(path)} can't be loaded: {error}; run `proofreel export onnx` again"
+        ) from error
 
 
 def _embedding(path: Path) -> Tensor:

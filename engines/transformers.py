@@ -1,4 +1,4 @@
-"""`--engine transformers`: a Qwen-VL checkpoint run by PyTorch, the reference that every export is held against."""
+"""`--engine transformers`: a Qwen-VL checkpoint run by PyTorch, the reference for every export."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def load(
         own = (settings or QwenSettings()).of_checkpoint(checkpoint.own)
     except ValueError as error:
         raise EngineError(f"checkpoint {checkpoint.path}: config.json, section proofreel: {error}") from error
+    words = Words(checkpoint.path)
     most = checkpoint.shapes.text.max_positions
     runtime = TorchRuntime(
         load_model(checkpoint, dtype=dtype, device=device),
@@ -51,7 +52,7 @@ def load(
         runtime,
         name="transformers",
         source=source_hash(checkpoint),
-        words=Words(checkpoint.path),
+        words=words,
         layout=checkpoint.layout,
         normalisation=checkpoint.normalisation,
         stops=checkpoint.stops,

@@ -91,5 +91,8 @@ def _read(reply: Reply, clip: Clip, *, engine: Engine) -> Answer:
     """The reply parsed, its times those of the file."""
     height, width = clip.images.shape[1:3]
     return parse(
-        reply.text, segment=clip.window, coordinates=engine.coordinates, frame_size=(int(width), int(height))
+        reply.text,
+        segment=clip.window,
+        coordinates=engine.coordinates,
+        frame_size=reply.frame_size or (int(width), int(height)),
     )

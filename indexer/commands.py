@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from indexer.stopping import Stop, next_time_of_day
 
 if TYPE_CHECKING:
     from engines.contract import Engine
+    from grounding.prompts import PromptSet
     from indexer.asking import AskResult
     from indexer.embedding import Embedder
     from indexer.report import IndexReport
@@ -29,7 +31,16 @@ RETRY_CHOICES = ("quarantined",)
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-EngineName = Annotated[str, typer.Option(help="What looks at the frames.")]
+EngineName = Annotated[str, typer.Option(metavar="spotter|transformers", help="What looks at the frames.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|OWNER/NAME", help="Checkpoint of an engine that runs one: Qwen2.5-VL, Qwen3-VL."
+    ),
+]
+Prompts = Annotated[
+    Path | None, typer.Option(metavar="FILE.toml", help="The words that the checkpoint was trained with.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
 
 
@@ -51,6 +62,8 @@ def index(
         typer.Option("--question", "-q", help="Ask this of every video too; repeatable."),
     ] = None,
     engine: EngineName = DEFAULT_ENGINE,
+    model: Model = None,
+    prompts: Prompts = None,
     until: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
     ] = None,
@@ -72,9 +85,10 @@ def index(
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
     if not library.strip():
         raise ValueError('--library needs a name, not ""')
+    loader = _engine_loader(engine, model=model, prompts=prompts)
     with stop.listening():
         report = _index(
-            paths, library=library, questions=question or [], engine=engine, home=home, stop=stop,
+            paths, library=library, questions=question or [], engine=loader, home=home, stop=stop,
             retry=retry is not None, as_json=as_json, verbose=verbose,
         )  # fmt: skip
     if as_json:
@@ -89,7 +103,7 @@ def _index(
     *,
     library: str,
     questions: list[str],
-    engine: str,
+    engine: Callable[[], Engine],
     home: Path,
     stop: Stop,
     retry: bool,
@@ -106,7 +120,7 @@ def _index(
         home=home,
         library=library,
         questions=question_set(questions),
-        engine=lambda: load_engine(engine),
+        engine=engine,
         embedder=load_embedder,
         retry_quarantined=retry,
     )
@@ -118,6 +132,8 @@ def ask(
     video: Annotated[Path, typer.Argument(readable=False, help="One video file.")],
     question: Annotated[str, typer.Argument(help="What you want to know of it.")],
     engine: EngineName = DEFAULT_ENGINE,
+    model: Model = None,
+    prompts: Prompts = None,
     overlay: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4|FILE.png", help="Draw the proof into this file.")
     ] = None,
@@ -128,7 +144,7 @@ def ask(
     from indexer.asking import ask as ask_file
     from indexer.progress import reporter
 
-    used = load_engine(engine)
+    used = _engine_loader(engine, model=model, prompts=prompts)()
     try:
         with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
             result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
@@ -153,11 +169,21 @@ def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJs
         _print_status(found)
 
 
-def load_engine(name: str) -> Engine:
+def _engine_loader(name: str, *, model: str | None, prompts: Path | None) -> Callable[[], Engine]:
+    """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
+    from engines import check_engine
+    from grounding.prompts import load_prompts
+
+    words = None if prompts is None else load_prompts(prompts)
+    check_engine(name, model=model, prompts=words)
+    return lambda: load_engine(name, model=model, prompts=words)
+
+
+def load_engine(name: str, *, model: str | None = None, prompts: PromptSet | None = None) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name)
+    return load_engine(name, model=model, prompts=prompts)
 
 
 def load_embedder() -> Embedder:

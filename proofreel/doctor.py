@@ -45,6 +45,7 @@ def doctor(
         *_assets(),
         *_decoders(),
         _gpu(),
+        *_checkpoint_runners(),
         *_home(home),
     ]
     if as_json:
@@ -152,6 +153,26 @@ def _gpu() -> Check:
         driver.read_text().splitlines()[0] if driver.exists() else "none; the default engine runs on the CPU"
     )
     return Check(name="gpu", status="ok" if driver.exists() else "optional", found=found)
+
+
+def _checkpoint_runners() -> list[Check]:
+    """What `--engine transformers` needs, and where it would run."""
+    checks = []
+    for package in ("torch", "transformers"):
+        version = _version(package)
+        found = version or "not installed (runs checkpoints: pip install 'proofreel[transformers]')"
+        checks.append(Check(name=package, status="ok" if version else "optional", found=found))
+    if _version("torch"):
+        checks.append(Check(name="checkpoints run on", status="ok", found=_torch_device()))
+    return checks
+
+
+def _torch_device() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return f"cpu, {torch.get_num_threads()} threads"
+    return f"cuda, {torch.cuda.get_device_name()}"
 
 
 def _home(home: Path) -> list[Check]:

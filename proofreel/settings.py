@@ -41,6 +41,8 @@ class IndexTable(_Table):
     library: str | None = None
     question: list[str] | None = None
     engine: str | None = None
+    model: str | None = None
+    prompts: str | None = None
     until: str | None = None
 
 
@@ -48,6 +50,8 @@ class AskTable(_Table):
     """Defaults of `proofreel ask`."""
 
     engine: str | None = None
+    model: str | None = None
+    prompts: str | None = None
 
 
 class SearchTable(_Table):

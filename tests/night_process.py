@@ -69,7 +69,7 @@ def run_here(*args: str | Path) -> Outcome:
 
 def main(args: Sequence[str]) -> None:
     clip_s = float(args[0].removeprefix("--clip-s="))
-    commands.load_engine = lambda name: BrightnessEngine(on_clip=lambda clip: time.sleep(clip_s))
+    commands.load_engine = lambda name, **_: BrightnessEngine(on_clip=lambda clip: time.sleep(clip_s))
     commands.load_embedder = LetterEmbedder
     app = typer.Typer(pretty_exceptions_enable=False)
     commands.register(app)

@@ -1,22 +1,24 @@
 """A checkpoint on disk: found, looked through before anything is loaded, and opened.
 
-A checkpoint is a directory as `save_pretrained` writes it, or the name of one on the hub. Whatever is missing,
+A checkpoint is a directory as `save_pretrained` writes it, or the name of one on the hub. What is missing,
 cut short or of another family is said by name before a gigabyte is read.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engines.layouts import DEFAULT_LAYOUT, LAYOUTS, LayoutName
 from engines.qwen.pixels import Normalisation
-from engines.qwen.shapes import FAMILIES, Shapes, shapes_of
+from engines.qwen.shapes import FAMILIES, Family, Shapes, shapes_of
 from grounding.errors import EngineError, printable
 
 OWN_SECTION = "proofreel"
@@ -49,21 +51,23 @@ def find(name: str) -> Path:
         raise EngineError(
             f"{printable(name)} is no checkpoint: give a directory with a config.json, or owner/name"
         )
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors", "*.jinja"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else type(error).__name__
         raise EngineError(
             f"{printable(name)} is no directory here, and the hub gives no checkpoint of that name "
-            f"({type(error).__name__}): check the name, or give a directory"
+            f"({why}): check the name and the network, or give a directory"
         ) from error
 
 
 def open_checkpoint(name: str) -> Checkpoint:
-    """Look through the checkpoint `name`. Raises EngineError with the file that is missing, broken or foreign."""
+    """Look through the checkpoint `name`. Raises EngineError naming what is missing, broken or foreign."""
     path = find(name)
+    _check_not_an_adapter(path)
     settings = _json(path, "config.json")
     family = settings.get("model_type")
     if family not in FAMILIES:
@@ -77,8 +81,11 @@ def open_checkpoint(name: str) -> Checkpoint:
     weights = tuple(_weights(path))
     for file in weights:
         _check_whole(file)
+    _check_fields(path, settings)
     config, shapes = _shapes(path)
     own = settings.get(OWN_SECTION, {})
+    if not isinstance(own, dict):
+        raise EngineError(f"{_at(path)}: config.json, section {OWN_SECTION}: a table is needed, not {own!r}")
     return Checkpoint(
         path=path,
         shapes=shapes,
@@ -111,23 +118,26 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def _check_not_an_adapter(path: Path) -> None:
+    if (path / "adapter_config.json").is_file() and not any(path.glob("model*.safetensors*")):
+        base = printable(str(_json(path, "adapter_config.json").get("base_model_name_or_path")))
+        raise EngineError(
+            f"{_at(path)} holds only an adapter of {base}: merge it with "
+            f"`proofreel export onnx {base} OUT --adapter {printable(path)}`"
+        )
+
+
 def _weights(path: Path) -> Iterator[Path]:
     """The weight files, every one of which is there."""
     if (path / "model.safetensors.index.json").is_file():
         table = _json(path, "model.safetensors.index.json").get("weight_map")
-        names = sorted(set(table.values())) if isinstance(table, dict) else []
+        names = sorted({str(name) for name in table.values()}) if isinstance(table, dict) else []
     else:
         names = ["model.safetensors"]
     for name in names:
-        file = path / str(name)
+        file = path / name
         if not file.is_file():
-            if (path / "adapter_config.json").is_file():
-                base = _json(path, "adapter_config.json").get("base_model_name_or_path")
-                raise EngineError(
-                    f"{_at(path)} holds only an adapter of {printable(str(base))}: merge it with "
-                    f"`proofreel export onnx {printable(str(base))} OUT --adapter {printable(path)}`"
-                )
-            raise EngineError(f"{_at(path)}: {printable(str(name))} is missing; fetch the checkpoint again")
+            raise EngineError(f"{_at(path)}: {printable(name)} is missing; fetch the checkpoint again")
         yield file
     if not names:
         raise EngineError(
@@ -152,6 +162,50 @@ def _check_whole(file: Path) -> None:
     whole = 8 + length + max(ends, default=0)
     if size != whole:
         raise EngineError(f"{printable(file)} has {size:,} bytes of {whole:,}; fetch it again")
+
+
+_FIELDS = {
+    "text_config": (
+        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+        "vocab_size", "max_position_embeddings",
+    ),
+    "vision_config": (
+        "depth", "hidden_size", "num_heads", "out_hidden_size", "patch_size", "spatial_merge_size",
+        "temporal_patch_size",
+    ),
+}  # fmt: skip
+"""What HF's config classes would fill in with a number that is somebody else's."""
+
+_FIELDS_OF: dict[Family, tuple[str, ...]] = {
+    "qwen2_5_vl": ("window_size", "fullatt_block_indexes"),
+    "qwen3_vl": ("num_position_embeddings", "deepstack_visual_indexes"),
+}
+
+
+def _check_fields(path: Path, settings: dict[str, Any]) -> None:
+    """That nothing is left to a default, and nothing is asked for that these networks don't do."""
+    if "quantization_config" in settings:
+        raise EngineError(
+            f"{_at(path)}: its weights are quantised, which is not supported; "
+            "take the checkpoint that it was made from"
+        )
+    # A checkpoint saved before transformers 4.52 has the text fields at the top.
+    text = settings.get("text_config", settings)
+    vision = settings.get("vision_config")
+    own = _FIELDS_OF[settings["model_type"]]
+    for name, section, needed in (
+        ("text_config", text, _FIELDS["text_config"]),
+        ("vision_config", vision, (*_FIELDS["vision_config"], *own)),
+    ):
+        if not isinstance(section, dict):
+            raise EngineError(f"{_at(path)}: config.json has no section {name}; fetch the checkpoint again")
+        for field_name in needed:
+            if section.get(field_name) is None:
+                raise EngineError(
+                    f"{_at(path)}: config.json has no {name}.{field_name}; fetch the checkpoint again"
+                )
+    if text.get("use_sliding_window"):
+        raise EngineError(f"{_at(path)}: config.json asks for sliding windows, which are not supported")
 
 
 def _shapes(path: Path) -> tuple[Any, Shapes]:
@@ -193,8 +247,8 @@ def _stops(path: Path, config: Any) -> frozenset[int]:
     named = None
     if (path / "generation_config.json").is_file():
         named = _json(path, "generation_config.json").get("eos_token_id")
-    if named is None:
-        named = getattr(config, "eos_token_id", None) or getattr(config.text_config, "eos_token_id", None)
+    for table in (config, config.text_config):
+        named = getattr(table, "eos_token_id", None) if named is None else named
     stops = [named] if isinstance(named, int) else named
     if not isinstance(stops, list) or not stops or not all(isinstance(s, int) for s in stops):
         raise EngineError(f"{_at(path)}: config.json names no eos_token_id, by which an answer would end")
@@ -206,26 +260,61 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
 
-    classes = {
+    classes: dict[Family, Any] = {
         "qwen2_5_vl": Qwen2_5_VLForConditionalGeneration,
         "qwen3_vl": Qwen3VLForConditionalGeneration,
     }
     try:
-        model, report = classes[checkpoint.shapes.family].from_pretrained(
-            checkpoint.path,
-            config=checkpoint.config,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, report = classes[checkpoint.shapes.family].from_pretrained(
+                checkpoint.path,
+                config=checkpoint.config,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # or it raises without saying which
+            )
     except (RuntimeError, ValueError, OSError) as error:
         raise EngineError(
             f"{_at(checkpoint.path)}: its weights can't be loaded: {_first_line(error)}"
         ) from error
+    _check_report(checkpoint, report)
+    return _moved(model, device, checkpoint)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars or tables of the library's own: the command shows its progress, and what is wrong is raised."""
+    from transformers.utils import logging as library
+
+    before = library.get_verbosity()
+    library.disable_progress_bar()  # type: ignore[no-untyped-call]
+    library.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        library.set_verbosity(before)
+
+
+def _check_report(checkpoint: Checkpoint, report: Mapping[str, Any]) -> None:
+    for name, found, needed in sorted(report["mismatched_keys"]):
+        raise EngineError(
+            f"{_at(checkpoint.path)}: weight {name} is of shape {list(found)}, and config.json asks for "
+            f"{list(needed)}; fetch both from the same place"
+        )
     lacking = sorted(report["missing_keys"])
     if lacking:
-        raise EngineError(f"{_at(checkpoint.path)}: no weights for {lacking[0]} and {len(lacking) - 1} more")
-    return model.to(device).eval()
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise EngineError(f"{_at(checkpoint.path)}: it has no weights for {lacking[0]}{more}; fetch it again")
+
+
+def _moved(model: Any, device: str, checkpoint: Checkpoint) -> Any:
+    try:
+        return model.to(device).eval()
+    except RuntimeError as error:
+        raise EngineError(
+            f"{_at(checkpoint.path)} can't be put on {device}: {_first_line(error)}; try cpu"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -44,8 +44,8 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Logits [B, vocabulary] of the token at `last` of each row, and the 2 L caches [B, K, M, D].
 
-        `at` is how many tokens of each row the caches hold already; `deepstack` are dense [B, S, E], zeros where
-        no vision token stands, and may be empty at decode. Rows are padded on the right: what padding writes
+        `at` is how many tokens of each row the caches hold already; `deepstack` are dense [B, S, E], zeros
+        where no vision token stands; none at decode. Rows are padded on the right: what padding writes
         is never seen, and is overwritten by the next tokens. `seen` cuts the caches that are attended to.
         """
         mask = self._mask(at_B, x_BSE.shape[1], caches[0].shape[2])
@@ -96,7 +96,10 @@ class Decoder(nn.Module):
         if seen is not None:
             keys, values, mask = keys[:, :, :seen], values[:, :, :seen], mask[..., :seen]
         out = self.ops.attend(q, keys, values, mask, scale=self.head_dim**-0.5)
-        return attention.o_proj(out.transpose(1, 2).reshape(rows, length, self.heads * self.head_dim))
+        mixed: Tensor = attention.o_proj(
+            out.transpose(1, 2).reshape(rows, length, self.heads * self.head_dim)
+        )
+        return mixed
 
     def _norm(self, x: Tensor, norm: Any) -> Tensor:
         return self.ops.rms_norm(x, norm.weight, epsilon=norm.variance_epsilon)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -31,6 +32,7 @@ from grounding.prompts import PROOFREEL, PromptSet
 from video.frames import Clip
 
 _LIBRARIES = ("av", "numpy", "pillow", "tokenizers", "torch", "transformers")
+_PATIENCE, _MOST_PATIENCE_S = 0.05, 0.5  # of the last batch's time, waited for more clips
 _CODE_VERSION = 1  # raise it when a change of code changes answers
 
 
@@ -57,7 +59,7 @@ class Pictured:
 
 
 class QwenEngine:
-    """Answers with one runtime. `source` identifies the weights (a hash), `name` is the engine's in `--engine`."""
+    """Answers with one runtime. `source` is a hash of the weights, `name` the engine's in `--engine`."""
 
     def __init__(
         self,
@@ -74,15 +76,16 @@ class QwenEngine:
     ) -> None:
         self.name = name
         self.settings = settings
-        self._runtime = runtime
+        self._runtime: Runtime[Any] = runtime
         self._words = words
         self._prompts = prompts
         self._normalisation = normalisation
         self._layout = Layout(name=layout, tokenizer=words, shapes=runtime.shapes)
         self._generator = Generator(runtime, stops=stops, rows=settings.rows)
-        self._source = source
+        self._source, self._stops = source, stops
         self._waiting: list[_Job] = []
-        self._queue, self._turn = threading.Lock(), threading.Lock()
+        self._queue, self._turn = threading.Condition(), threading.Lock()
+        self._patience_s = 0.0
 
     @property
     def coordinates(self) -> Coordinates:
@@ -102,7 +105,7 @@ class QwenEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that an answer depends on: weights, type, prompts, layout, settings, library versions."""
+        """Hash of all that an answer depends on: weights, prompts, layout, stops, settings, libraries."""
         parts = {
             "engine": [self.name, _CODE_VERSION],
             "weights": self._source,
@@ -110,6 +113,7 @@ class QwenEngine:
             "device": self._runtime.device.type,
             "prompts": self._prompts.fingerprint,
             "layout": self._layout.name,
+            "stops": sorted(self._stops),
             "normalisation": asdict(self._normalisation),
             "settings": asdict(self.settings),
             "libraries": {name: metadata.version(name) for name in _LIBRARIES},
@@ -124,6 +128,7 @@ class QwenEngine:
         job = _Job(clip=clip, questions=questions)
         with self._queue:
             self._waiting.append(job)
+            self._queue.notify_all()
         with self._turn:
             if not job.done:
                 self._serve()
@@ -133,8 +138,13 @@ class QwenEngine:
 
     def _serve(self) -> None:
         """Answer every waiting job; one that fails does not take the others with it."""
+        most = self.settings.clips_at_once
         with self._queue:
+            # Worth a moment: whoever asks again after the last batch is on the way, and a batch of many
+            # costs little more than a batch of one.
+            self._queue.wait_for(lambda: len(self._waiting) >= most, timeout=self._patience_s)
             jobs, self._waiting = self._waiting, []
+        started = time.perf_counter()
         try:
             answers = self.answer_many([job.clip for job in jobs], [job.questions for job in jobs])
         except Exception as error:  # carried to whoever asked
@@ -148,6 +158,7 @@ class QwenEngine:
                 job.replies = replies
         for job in jobs:
             job.done = True
+        self._patience_s = min(_PATIENCE * (time.perf_counter() - started), _MOST_PATIENCE_S)
 
     def _alone(self, job: _Job) -> None:
         try:
@@ -202,7 +213,7 @@ class QwenEngine:
         layers = self._runtime.see(self._normalisation.apply(values, shape=shape), grids)
         square = shape.merge**2
         counts = [len(s.values) // square for s in seen]
-        return list(zip(*(layer.split(counts) for layer in layers), strict=True))
+        return list(zip(*(torch.split(layer, counts) for layer in layers), strict=True))
 
     def _prefix(self, seen: Pictured, features: tuple[Any, ...], system: str) -> Prefix:
         pieces = self._layout.prefix(seen.pictures, system=system, rows=seen.rows, columns=seen.columns)

@@ -1,7 +1,7 @@
 """The four operations of the networks that an exported graph has as single nodes.
 
-`Ops` computes them in PyTorch; `export` has a twin that writes the ONNX node instead. The networks in `vision`
-and `decoder` are written once, on top of either. Shapes: B rows, H heads, K key/value heads, S new tokens,
+`Ops` computes them in PyTorch; `export` has a twin that writes the ONNX node instead. The networks in
+`vision` and `decoder` are written once, on either. Shapes: B rows, H heads, K key/value heads, S new tokens,
 M cached positions, D of a head.
 """
 
@@ -40,7 +40,7 @@ class Ops:
     def attend(
         self, q_BHSD: Tensor, k_BKMD: Tensor, v_BKMD: Tensor, mask: Tensor | None, *, scale: float
     ) -> Tensor:
-        """Attention with an explicit boolean mask, broadcastable to [B, 1, S, M]; None: everything is seen."""
+        """Attention with an explicit boolean mask, broadcastable to [B, 1, S, M]; None: all is seen."""
         group = q_BHSD.shape[1] // k_BKMD.shape[1]
         if q_BHSD.is_cuda:  # its kernels take shared heads as they are
             return F.scaled_dot_product_attention(

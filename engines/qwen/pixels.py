@@ -1,4 +1,4 @@
-"""Frames made into the patches that a vision tower reads: resized, normalised, cut and ordered as Qwen-VL does.
+"""Frames made into the patches that a vision tower reads: resized, normalised, cut and ordered.
 
 Shapes: T frames, H rows, W columns, C channels; N patches.
 """
@@ -47,7 +47,7 @@ def fitted(width: int, height: int, *, step: int, least: int, most: int) -> tupl
     """
     if max(width, height) > MOST_STRETCHED * min(width, height):
         raise ValueError(f"a frame of {width} x {height} px is too stretched; at most {MOST_STRETCHED} to 1")
-    columns, rows = (max(1, round(side / step)) for side in (width, height))
+    columns, rows = (round(side / step) for side in (width, height))
     if columns * rows * step**2 > most:
         shrink = math.sqrt(width * height / most)
         columns, rows = (max(1, math.floor(side / shrink / step)) for side in (width, height))
@@ -58,7 +58,7 @@ def fitted(width: int, height: int, *, step: int, least: int, most: int) -> tupl
 
 
 def resized(frames: Images, size: tuple[int, int]) -> Images:
-    """Frames [T, H, W, 3] at `size` (width, height), bicubic as in the processors; unchanged where they fit."""
+    """Frames [T, H, W, 3] at `size` (width, height), bicubic as in the processors; or as they are."""
     from PIL import Image
 
     if frames.shape[2::-1][:2] == size:

@@ -1,7 +1,7 @@
 """A prompt as the network reads it: words and pictures in order, with their M-RoPE positions.
 
-Positions have three axes (time, row, column). Words advance all three together; a picture spreads over rows and
-columns, and over time when it is a video (Qwen2-VL, arXiv 2409.12191). Shapes: S tokens, F features.
+Positions have three axes (time, row, column). Words advance all three together; a picture spreads over
+rows and columns, and over time when it is a video (Qwen2-VL, arXiv 2409.12191). Shapes: S tokens, F features.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Piece = Words | Picture
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """Token ids [S], positions [3, S], which tokens are pictures' [S] bool, and the position that comes next."""
+    """Token ids [S], positions [3, S], which tokens are pictures' [S] bool, and the next position."""
 
     ids: Tensor
     positions: Tensor = field(repr=False)

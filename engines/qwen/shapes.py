@@ -1,4 +1,4 @@
-"""The numbers of a Qwen-VL network that code outside the network needs; read from its config, kept in manifests."""
+"""The numbers of a Qwen-VL network that code around it needs; read from configs, kept in manifests."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Shapes:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Shapes:
-        """What `as_dict` wrote, also through JSON. Raises ValueError naming what is missing, unknown or wrong."""
+        """What `as_dict` wrote, also through JSON. Raises ValueError naming what is wrong."""
         given = _checked(cls, values, "the shapes")
         text = TextShape(**_checked(TextShape, given.pop("text"), "the text shape"))
         vision = VisionShape(**_checked(VisionShape, given.pop("vision"), "the vision shape"))

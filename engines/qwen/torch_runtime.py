@@ -83,7 +83,8 @@ class TorchRuntime:
         if self.device.type == "cuda" and x_BSE.shape[1] == 1 and not deepstack:
             if cache.bound is None:
                 cache.bound = _StepGraph(self._decoder, step, cache.tensors)
-            return cache.bound.replay(step)
+            replayed: Tensor = cache.bound.replay(step)
+            return replayed
         seen = None
         if x_BSE.shape[1] > 1:
             seen = min(int(at.max()) + x_BSE.shape[1], cache.length)
@@ -100,14 +101,14 @@ class _StepGraph:
 
     def __init__(self, decoder: Decoder, step: tuple[Tensor, ...], caches: list[Tensor]) -> None:
         self._inputs = [t.clone() for t in step]
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # the first run allocates workspaces, which a capture may not
             decoder(*self._inputs, (), caches)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._logits = decoder(*self._inputs, (), caches)[0]
+            self._logits: Tensor = decoder(*self._inputs, (), caches)[0]
 
     def replay(self, step: tuple[Tensor, ...]) -> Tensor:
         for kept, new in zip(self._inputs, step, strict=True):

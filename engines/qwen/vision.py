@@ -104,7 +104,7 @@ def _rotary(places_N2: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
 
 
 def _stretches(borders: Tensor, order: Tensor | None = None) -> Stretches:
-    """Stretches [borders[i], borders[i+1]) of the patches, or of the patches in `order`, padded to the longest."""
+    """Stretches [borders[i], borders[i+1]) of the patches (in `order`, if given), padded to the longest."""
     starts, lengths = borders[:-1].long(), borders.diff().long()
     longest = int(lengths.max())
     within = torch.arange(longest)
@@ -136,7 +136,7 @@ class VisionTower(nn.Module):
         windows: tuple[Tensor, Tensor | None, Tensor] | None,
         positions: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, ...]:
-        """Features [F, E] and, for Qwen3-VL, one [F, E] a DeepStack layer. Stretches are (index, mask, back)."""
+        """Features [F, E], then one [F, E] a DeepStack layer. Stretches are (index, mask, back)."""
         visual = self.visual
         projection = visual.patch_embed.proj
         # Conv3d over patches that don't overlap is a product, and in bfloat16 far slower than one.
@@ -155,9 +155,12 @@ class VisionTower(nn.Module):
 
     def _merge(self, x: Tensor) -> Tensor:
         merger = self.visual.merger
-        if not hasattr(merger, "ln_q"):
-            return merger(x)
-        return merger.mlp(self._norm(x, merger.ln_q).view(-1, merger.hidden_size))
+        merged: Tensor
+        if hasattr(merger, "ln_q"):
+            merged = merger.mlp(self._norm(x, merger.ln_q).view(-1, merger.hidden_size))
+        else:
+            merged = merger(x)
+        return merged
 
     def _attention(
         self,
@@ -178,9 +181,11 @@ class VisionTower(nn.Module):
             return t[index.reshape(-1)].view(num, longest, self.heads, self.head_dim).transpose(1, 2)
 
         out = self.ops.attend(gathered(q), gathered(k), gathered(v), mask, scale=self.head_dim**-0.5)
-        return attention.proj(out.transpose(1, 2).reshape(num * longest, -1)[back])
+        mixed: Tensor = attention.proj(out.transpose(1, 2).reshape(num * longest, -1)[back])
+        return mixed
 
     def _norm(self, x: Tensor, norm: Any) -> Tensor:
         if isinstance(norm, nn.LayerNorm):
-            return norm(x)
+            normed: Tensor = norm(x)
+            return normed
         return self.ops.rms_norm(x, norm.weight, epsilon=norm.variance_epsilon)

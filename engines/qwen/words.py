@@ -6,16 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from grounding.errors import EngineError, printable
+
 
 class Words:
-    """The tokenizer of a checkpoint directory; control tokens in plain text are spelled out, never meant."""
+    """The tokenizer of a checkpoint directory; control tokens in plain text are spelled out, never meant.
+
+    Raises EngineError when it can't be read.
+    """
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
         path = str(folder / "tokenizer.json")
-        self._meaning: Any = Tokenizer.from_file(path)
-        self._spelling: Any = Tokenizer.from_file(path)
+        try:
+            self._meaning: Any = Tokenizer.from_file(path)
+            self._spelling: Any = Tokenizer.from_file(path)
+        except Exception as error:  # the library raises nothing narrower
+            raise EngineError(
+                f"{printable(path)}: tokenizer.json can't be read ({error}); fetch it again"
+            ) from error
         self._spelling.encode_special_tokens = True
 
     def markup(self, text: str) -> tuple[int, ...]:
