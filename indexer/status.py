@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from indexer.report import shown
 from storage import Database
+from storage.jobs import begun
 from storage.paths import text_to_path
-from storage.reports import library_totals, not_begun, replaced
+from storage.reports import covered_s, not_begun, replaced, stretches_to_do
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
 
 KINDS = ("sampled", "still", "damaged", "skipped")
@@ -44,7 +45,9 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenJob:
-    """A job that is pending or in quarantine. `reason` is that of the quarantine or of the last attempt."""
+    """A job that was begun and is pending, or is in quarantine. `reason` is that of the quarantine or of the
+    last attempt.
+    """
 
     path: str
     engine: str
@@ -56,7 +59,7 @@ class OpenJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotBegun:
-    """A video that waits for its first job, because `index` was stopped before it."""
+    """A video that waits as a whole, because `index` was stopped before it."""
 
     path: str
     seconds: float
@@ -74,7 +77,7 @@ class UnusableFile:
 class Status:
     """Everything that `status` tells of a home.
 
-    `pending_s` is all that is left to do, each second once, in begun jobs and in videos `not_begun`. Jobs
+    `pending_s` is all that is left to do, each second once, in `pending` jobs and in videos `not_begun`. Jobs
     that a later run has taken the place of are left out, here and in `runs`.
     """
 
@@ -130,10 +133,10 @@ def read_status(home: Path) -> Status:
             libraries=tuple(_libraries(session)),
             runs=tuple(_runs(session)),
             moments=session.scalar(select(func.count(Moment.id))) or 0,
-            pending_s=library_totals(session).pending_s,
+            pending_s=covered_s(stretches_to_do(session)),
             not_begun=tuple(_not_begun(session)),
-            pending=tuple(_jobs(session, state="pending")),
-            quarantined=tuple(_jobs(session, state="quarantined")),
+            pending=tuple(_jobs(session, (Job.state == "pending") & begun())),
+            quarantined=tuple(_jobs(session, Job.state == "quarantined")),
             unusable=tuple(_unusable(session)),
         )
 
@@ -181,14 +184,6 @@ def _runs(session: Session) -> Iterable[RunStatus]:
     )
     for run_id, state, count in session.execute(counted):
         jobs[run_id][state] = count
-    waiting = dict(
-        session.execute(
-            select(Job.run_id, func.sum(Segment.end_s - Segment.start_s))
-            .join(Segment, Segment.job_id == Job.id)
-            .where(Job.state == "pending", Segment.state == "pending", ~replaced())
-            .group_by(Job.run_id)
-        ).all()
-    )
     for run_id, engine, fingerprint in session.execute(
         select(Run.id, Run.engine, Run.fingerprint).order_by(Run.id)
     ):
@@ -197,12 +192,12 @@ def _runs(session: Session) -> Iterable[RunStatus]:
             fingerprint=fingerprint,
             jobs=jobs[run_id],
             coverage=seconds[run_id],
-            pending_seconds=waiting.get(run_id, 0.0),
+            pending_seconds=covered_s(stretches_to_do(session, run_id=run_id)),
         )
 
 
-def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
-    left = Segment.state == "pending"
+def _jobs(session: Session, chosen: ColumnElement[bool]) -> Iterable[OpenJob]:
+    chosen = chosen & ~replaced()
     rows = session.execute(
         select(
             Job.id,
@@ -213,45 +208,56 @@ def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
             func.sum(Segment.end_s - Segment.start_s),
         )
         .join(Run, Run.id == Job.run_id)
-        .outerjoin(Segment, (Segment.job_id == Job.id) & left)
-        .where(Job.state == state, ~replaced())
+        .outerjoin(Segment, (Segment.job_id == Job.id) & (Segment.state == "pending"))
+        .where(chosen)
         .group_by(Job.id)
         .order_by(Job.id)
     )
+    path_of = _paths(session, select(Job.video_id).where(chosen))
+    failures = _failures(session, select(Job.id).where(chosen))
     for job_id, video_id, reason, engine, num_left, seconds_left in rows:
-        failed = select(Attempt.reason).where(Attempt.job_id == job_id, Attempt.outcome == "raised")
+        failed = failures.get(job_id, [])
         yield OpenJob(
-            path=_a_path(session, video_id),
+            path=path_of.get(video_id, "(no file)"),
             engine=engine,
             segments_left=num_left,
             seconds_left=seconds_left or 0.0,
-            attempts=session.scalar(
-                select(func.count(distinct(Attempt.id))).where(
-                    Attempt.job_id == job_id, Attempt.outcome == "raised"
-                )
-            )
-            or 0,
-            reason=reason or session.scalar(failed.order_by(Attempt.id.desc()).limit(1)),
+            attempts=len(failed),
+            reason=reason or (failed[-1] if failed else None),
         )
 
 
+def _failures(session: Session, jobs: Select[int]) -> dict[int, list[str | None]]:
+    """Why each failed attempt at a job did, oldest first."""
+    reasons: defaultdict[int, list[str | None]] = defaultdict(list)
+    for job_id, reason in session.execute(
+        select(Attempt.job_id, Attempt.reason)
+        .where(Attempt.outcome == "raised", Attempt.job_id.in_(jobs))
+        .order_by(Attempt.id)
+    ):
+        reasons[job_id].append(reason)
+    return reasons
+
+
 def _not_begun(session: Session) -> Iterable[NotBegun]:
+    path_of = _paths(session, select(Video.id).where(not_begun()))
     rows = session.execute(
         select(Video.id, Video.end_s - Video.start_s).where(not_begun()).order_by(Video.id)
     )
     for video_id, seconds in rows:
-        yield NotBegun(path=_a_path(session, video_id), seconds=seconds)
+        yield NotBegun(path=path_of[video_id], seconds=seconds)
 
 
-def _a_path(session: Session, video_id: int) -> str:
-    """Where the video is, or was last."""
-    text = session.scalar(
-        select(File.path)
-        .where(File.video_id == video_id)
+def _paths(session: Session, videos: Select[int]) -> dict[int | None, str]:
+    """Where each video is, or was last."""
+    found: dict[int | None, str] = {}
+    for video_id, text in session.execute(
+        select(File.video_id, File.path)
+        .where(File.video_id.in_(videos))
         .order_by(File.missing_since.is_not(None), File.id)
-        .limit(1)
-    )
-    return "(no file)" if text is None else shown(Path(text_to_path(text)))
+    ):
+        found.setdefault(video_id, shown(Path(text_to_path(text))))
+    return found
 
 
 def _unusable(session: Session) -> Iterable[UnusableFile]:

@@ -26,8 +26,7 @@ from indexer.reading import Cut, cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from storage import Database, commit_segment, plan_job, quarantine_job, record_attempt
-from storage.jobs import Asked
+from storage import Database, commit_segment, next_job, quarantine_job, record_attempt
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
 from video.frames import VideoInfo
 from video.probe import probe
@@ -61,12 +60,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A video, the path that it is read from, and what is asked of it (task, text)."""
+    """A video with jobs that wait, and the path that it is read from."""
 
     video_id: int
     path: Path
     stamp: Stamp
-    questions: tuple[Asked, ...]
 
 
 State = Literal["done", "failed", "quarantined", "stopped"]
@@ -144,16 +142,10 @@ class Worker:
         try:
             windows = cut(info, self._tools.engine.spec, still=still)
             with self._tools.database.writing() as session:
-                return plan_job(
-                    session,
-                    video_id=task.video_id,
-                    run_id=self._tools.run_id,
-                    questions=task.questions,
-                    windows=windows,
-                )
+                return next_job(session, video_id=task.video_id, run_id=self._tools.run_id, windows=windows)
         except StorageError:
             raise
-        except Exception as error:  # there is no job to charge an attempt to
+        except Exception as error:  # nothing was tried yet that could be charged
             done.state, done.reason = "failed", _reason(error)
             return None
 

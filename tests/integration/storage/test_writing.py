@@ -27,11 +27,11 @@ SPAWN = multiprocessing.get_context("spawn")
 COMMIT_EVERYTHING = """
 import sys
 from pathlib import Path
-from storage import Database, commit_segment, plan_job
-from tests.rows import DESCRIBE, segment_rows
+from storage import Database, commit_segment, next_job
+from tests.rows import segment_rows
 with Database.open(Path(sys.argv[1])) as db:
     with db.writing() as session:
-        job = plan_job(session, video_id=1, run_id=1, questions=[DESCRIBE], windows=[])
+        job = next_job(session, video_id=1, run_id=1, windows=[])
     rows = {s.id: segment_rows(job.questions[0].id, num_moments=40, seed=s.position) for s in job.segments}
     print("ready", flush=True)
     for segment in job.segments:

@@ -22,7 +22,6 @@ from storage import (
     ensure_video,
     known_files,
     mark_missing,
-    plan_job,
     quarantine_job,
     question_set_hash,
     record_attempt,
@@ -30,7 +29,7 @@ from storage import (
     retry_quarantined,
 )
 from storage.schema import Base, BoxRow, Claim, Embedding, Job, Moment, Segment, TrackRow, Video
-from tests.rows import DESCRIBE, add_job, add_video, segment_rows, unit_vectors, video_facts
+from tests.rows import DESCRIBE, add_job, add_video, plan_job, segment_rows, unit_vectors, video_facts
 
 HELMET = ("free_form", "is anyone without a helmet?")
 WHEN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -214,8 +213,9 @@ def test_only_the_jobs_own_failures_count_and_a_retry_forgives_them(session: Ses
     counts = [record_attempt(session, job.id, outcome=o, started_at=WHEN, cost_s=1.0) for o in outcomes]
     assert counts == [1, 1, 1, 2]
     quarantine_job(session, job.id, reason="it died")
-    assert retry_quarantined(session, run_id=job.run_id + 1) == 0
-    assert retry_quarantined(session, run_id=job.run_id) == 1
+    assert retry_quarantined(session, [job.video_id], run_id=job.run_id + 1) == 0
+    assert retry_quarantined(session, [job.video_id + 1], run_id=job.run_id) == 0
+    assert retry_quarantined(session, [job.video_id], run_id=job.run_id) == 1
     assert record_attempt(session, job.id, outcome="timed_out", started_at=WHEN, cost_s=1.0) == 1
 
 
@@ -227,5 +227,5 @@ def test_a_quarantined_job_is_left_alone_until_it_is_retried(session: Session) -
     )
     assert again is None
     assert session.execute(select(Job.state, Job.reason)).one() == ("quarantined", "it died")
-    retry_quarantined(session, run_id=job.run_id, video_id=job.video_id)
+    retry_quarantined(session, [job.video_id], run_id=job.run_id)
     assert add_job(session).id == job.id
