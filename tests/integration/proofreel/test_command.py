@@ -58,6 +58,12 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
         (("search", "x", "--limit", "-3"), {}),
         (("no-such-command",), {}),
         (("index",), {}),
+        (("index", ".", "--engine", "vlm"), {}),
+        (("index", "."), {"PROOFREEL_INDEX__ENGINE": "vlm"}),
+        (("index", ".", "--until", "25:00"), {}),
+        (("index", ".", "--retry", "all"), {}),
+        (("index", ".", "--library", " "), {}),
+        (("index", ".", "-q", "  "), {}),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_no_traceback(
