@@ -87,16 +87,26 @@ def restore(
 
 @db_app.command("check")
 def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
-    """Read everything and name what is wrong. Exit code 1 when something is."""
+    """Read everything and name what is wrong. Exit code 1 when something is.
+
+    In a home that can't be written some checks can't be made; they are named, and are no fault.
+    """
     from storage.checking import check as find
     from storage.database import Database
 
     with Database.open(home) as db:
-        findings = find(db)
-    lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in findings]
-    listed = [{"what": f.what, "count": f.count, "examples": list(f.examples)} for f in findings]
-    _say(as_json, "\n".join(lines) or "nothing is wrong", _db("check", home, findings=listed))
-    if findings:
+        checked = find(db)
+    lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in checked.findings]
+    nothing = "nothing is wrong with what was checked" if checked.not_checked else "nothing is wrong"
+    lines = (lines or [nothing]) + [f"not checked: {what}" for what in checked.not_checked]
+    document = _db(
+        "check",
+        home,
+        findings=[{"what": f.what, "count": f.count, "examples": list(f.examples)} for f in checked.findings],
+        not_checked=list(checked.not_checked),
+    )
+    _say(as_json, "\n".join(lines), document)
+    if checked.findings:
         raise typer.Exit(1)
 
 
@@ -138,7 +148,7 @@ def _say(as_json: bool, line: str, document: dict[str, Any]) -> None:
 
 
 def _db(action: str, home: Path, **found: Any) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": []}
+    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": [], "not_checked": []}
     return {"schema": "proofreel.db/1", "action": action, "home": printable(home), **nothing, **found}
 
 

@@ -45,7 +45,8 @@ def document(*arguments: str | Path, home: Path, code: int = 0) -> dict[str, Any
 
 
 def test_a_sound_home_is_checked_upgraded_and_copied(home: Path, tmp_path: Path) -> None:
-    assert document("db", "check", home=home)["findings"] == []
+    sound = document("db", "check", home=home)
+    assert (sound["findings"], sound["not_checked"]) == ([], [])
     assert document("db", "upgrade", home=home)["backup"] is None
     copy = tmp_path / "copy.db"
     assert document("db", "backup", copy, home=home)["backup"] == str(copy)

@@ -146,7 +146,7 @@ def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(tmp_path: Path
         writer.communicate()
         assert writer.returncode == -signal.SIGKILL
         with Database.open(tmp_path) as db:
-            assert check(db) == []
+            assert check(db).findings == ()
             with db.reading() as session:
                 done = session.scalar(select(func.count()).where(Segment.state == "done")) or 0
                 for table in (Moment, Embedding, Claim):
@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
             commit_segment(session, segments[0], segment_rows(1, num_moments=500))
         with db.reading() as session:
             assert session.scalar(select(func.count()).where(Segment.state == "done")) == 0
-        assert check(db) == []
+        assert check(db).findings == ()
     with Database.open(tmp_path) as db, db.writing() as session:
         assert commit_segment(session, segments[0], segment_rows(1, num_moments=500))
 
