@@ -20,7 +20,7 @@ from engines.contract import ClipSpec, Engine, Question
 from grounding.evidence import Span
 from indexer.catalogue import Catalogue, Placed
 from indexer.embedding import Embedder, Remembering
-from indexer.ledger import Standing, embedders, is_gone, lengths, paths_of_video, standings
+from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
@@ -36,9 +36,9 @@ from storage import (
     plan_jobs,
     retry_quarantined,
 )
+from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
-from storage.vectors import refresh_generation
 
 NEVER = Standing()
 GO_ON = "run the same command again to go on"

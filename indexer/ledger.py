@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.paths import text_to_path
-from storage.schema import Embedding, File, Job, Segment, Video
+from storage.schema import File, Job, Segment, Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,6 @@ def lengths(session: Session) -> dict[int, float]:
     return {
         id: end - start for id, start, end in session.execute(select(Video.id, Video.start_s, Video.end_s))
     }
-
-
-def embedders(session: Session) -> list[str]:
-    """The names of the embedders that made the vectors there are."""
-    return list(session.scalars(select(Embedding.embedder).distinct().order_by(Embedding.embedder)))
 
 
 def is_gone(path: str) -> bool:

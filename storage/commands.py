@@ -114,19 +114,17 @@ def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> 
 def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
     """Build the vector index again from the database."""
     from storage.database import Database
-    from storage.embeddings import latest_embedder
-    from storage.generations import build_generation
+    from storage.generations import build_generation, embedders
     from storage.lock import HomeLock
 
     with Database.open(home) as db, HomeLock(db.home):
         with db.reading() as session:
-            embedder = latest_embedder(session)
-        built = None if embedder is None else build_generation(db, db.home, embedder=embedder)
-    if built is None:
-        _say(as_json, "there is no vector to index yet", _vectors("rebuild", home, []))
-        return
-    line = f"generation {built.id} holds {built.num_vectors} vectors"
-    _say(as_json, line, _vectors("rebuild", home, [_generation(built)]))
+            names = embedders(session)
+        found = [build_generation(db, db.home, embedder=name) for name in names]
+    built = [generation for generation in found if generation is not None]
+    lines = [f"generation {g.id} holds {g.num_vectors} vectors" for g in built]
+    document = _vectors("rebuild", home, [_generation(g) for g in built])
+    _say(as_json, "\n".join(lines) or "there is no vector to index yet", document)
 
 
 @vectors_app.command("verify")
