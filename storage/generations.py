@@ -52,7 +52,7 @@ class Generation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What `verify` found. `num_newer` moments are not in it yet and `num_deleted` are no longer in SQL (both
-    are harmless: searches make up for them).
+    are harmless: searches look into SQL for them).
     """
 
     generation: Generation
@@ -73,8 +73,8 @@ def recipe(num_vectors: int, *, dimension: int) -> str:
     """The FAISS factory string for so many vectors.
 
     Up to a million every vector is compared (float16, exact to its rounding; 5 ms for 100,000). Above, an
-    inverted file looks at a sixteenth; above eight million the vectors are squeezed to 64 bytes as well, and
-    the scores come from SQL.
+    inverted file looks at a sixteenth of its lists and may miss a near one; above eight million the vectors
+    are squeezed to 64 bytes as well. The scores come from SQL in any case.
     """
     if num_vectors <= FLAT_UP_TO:
         return "IDMap,SQfp16"

@@ -1,4 +1,6 @@
-"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer."""
+"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer, as long as
+the index compares every vector (up to a million).
+"""
 
 import random
 import subprocess
