@@ -16,8 +16,8 @@ from indexer.merging import Evidence, Merged, WindowAnswer, merge
 from indexer.pipeline import interval_s
 from indexer.questions import as_question
 from indexer.reading import cut, plan, read_ahead
-from indexer.report import shown
 from indexer.timing import Stopwatch
+from storage.paths import path_to_text
 from video.frames import Clip, VideoInfo
 from video.probe import probe
 from video.stillness import still_spans
@@ -47,7 +47,7 @@ class AskResult:
         answer = self.answer
         return {
             "schema": "proofreel.ask/1",
-            "video": shown(self.video),
+            "video": path_to_text(self.video),
             "question": self.question,
             "engine": self.engine,
             "answer": answer.text,
@@ -57,7 +57,7 @@ class AskResult:
             "claims": [_claim(item) for item in answer.evidence],
             "seconds": round(self.seconds, 3),
             "coverage": {kind: round(seconds, 3) for kind, seconds in self.coverage.items()},
-            "overlay": None if self.overlay is None else shown(self.overlay),
+            "overlay": None if self.overlay is None else path_to_text(self.overlay),
         }
 
 

@@ -225,13 +225,19 @@ def _print_status(found: Status) -> None:
         )
     print(f"{found.moments} moments, {found.pending_s:.1f} s pending in all")
     for job in found.pending:
-        print(f"pending      {job.path}: {job.segments_left} segments{_because(job.reason)}")
+        print(f"pending      {_where(job.path)}: {job.segments_left} segments{_because(job.reason)}")
     for video in found.not_begun:
-        print(f"pending      {video.path}: {video.seconds:.1f} s, not begun")
+        print(f"pending      {_where(video.path)}: {video.seconds:.1f} s, not begun")
     for job in found.quarantined:
-        print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
+        print(f"quarantined  {_where(job.path)}: {job.segments_left} segments{_because(job.reason)}")
     for file in found.unusable:
-        print(f"unusable     {file.path}: {plain(file.reason)}")
+        print(f"unusable     {_where(file.path)}: {plain(file.reason)}")
+
+
+def _where(path: Path | None) -> str:
+    from indexer.report import shown
+
+    return "(no file)" if path is None else shown(path)
 
 
 def _because(reason: str | None) -> str:

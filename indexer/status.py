@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from indexer.report import shown
 from storage import Database
 from storage.jobs import begun
-from storage.paths import text_to_path
+from storage.paths import path_to_text, text_to_path
 from storage.reports import covered_s, not_begun, replaced, stretches_to_do
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
 
@@ -45,11 +44,11 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenJob:
-    """A job that was begun and is pending, or is in quarantine. `reason` is that of the quarantine or of the
-    last attempt.
+    """A job that was begun and is pending, or is in quarantine. `path` is where its video is or was last,
+    None when no file of it is known; `reason` is that of the quarantine or of the last attempt.
     """
 
-    path: str
+    path: Path | None
     engine: str
     segments_left: int
     seconds_left: float
@@ -61,7 +60,7 @@ class OpenJob:
 class NotBegun:
     """A video that waits as a whole, because `index` was stopped before it."""
 
-    path: str
+    path: Path
     seconds: float
 
 
@@ -69,7 +68,7 @@ class NotBegun:
 class UnusableFile:
     """A file that gives no video, and why."""
 
-    path: str
+    path: Path
     reason: str
 
 
@@ -95,7 +94,7 @@ class Status:
         """The status as "proofreel.status/1"."""
         return {
             "schema": "proofreel.status/1",
-            "home": shown(self.home),
+            "home": path_to_text(self.home),
             "libraries": [
                 {
                     "name": x.name,
@@ -118,10 +117,12 @@ class Status:
             ],
             "moments": self.moments,
             "pending_seconds": round(self.pending_s, 3),
-            "not_begun": [{"path": x.path, "seconds": round(x.seconds, 3)} for x in self.not_begun],
+            "not_begun": [
+                {"path": path_to_text(x.path), "seconds": round(x.seconds, 3)} for x in self.not_begun
+            ],
             "pending": [_job_document(job) for job in self.pending],
             "quarantined": [_job_document(job) for job in self.quarantined],
-            "unusable": [{"path": x.path, "reason": x.reason} for x in self.unusable],
+            "unusable": [{"path": path_to_text(x.path), "reason": x.reason} for x in self.unusable],
         }
 
 
@@ -218,7 +219,7 @@ def _jobs(session: Session, chosen: ColumnElement[bool]) -> Iterable[OpenJob]:
     for job_id, video_id, reason, engine, num_left, seconds_left in rows:
         failed = failures.get(job_id, [])
         yield OpenJob(
-            path=path_of.get(video_id, "(no file)"),
+            path=path_of.get(video_id),
             engine=engine,
             segments_left=num_left,
             seconds_left=seconds_left or 0.0,
@@ -248,15 +249,15 @@ def _not_begun(session: Session) -> Iterable[NotBegun]:
         yield NotBegun(path=path_of[video_id], seconds=seconds)
 
 
-def _paths(session: Session, videos: Select[int]) -> dict[int | None, str]:
+def _paths(session: Session, videos: Select[int]) -> dict[int | None, Path]:
     """Where each video is, or was last."""
-    found: dict[int | None, str] = {}
+    found: dict[int | None, Path] = {}
     for video_id, text in session.execute(
         select(File.video_id, File.path)
         .where(File.video_id.in_(videos))
         .order_by(File.missing_since.is_not(None), File.id)
     ):
-        found.setdefault(video_id, shown(Path(text_to_path(text))))
+        found.setdefault(video_id, Path(text_to_path(text)))
     return found
 
 
@@ -267,12 +268,12 @@ def _unusable(session: Session) -> Iterable[UnusableFile]:
         .order_by(File.path)
     )
     for path, reason in rows:
-        yield UnusableFile(path=shown(Path(text_to_path(path))), reason=reason or "")
+        yield UnusableFile(path=Path(text_to_path(path)), reason=reason or "")
 
 
 def _job_document(job: OpenJob) -> dict[str, Any]:
     return {
-        "path": job.path,
+        "path": None if job.path is None else path_to_text(job.path),
         "engine": job.engine,
         "segments_left": job.segments_left,
         "seconds_left": round(job.seconds_left, 3),

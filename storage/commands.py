@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grounding.errors import StorageError, printable
+from storage.paths import path_to_text
 
 if TYPE_CHECKING:
     from storage.generations import Generation, Verdict
@@ -147,14 +148,14 @@ def _say(as_json: bool, line: str, document: dict[str, Any]) -> None:
 
 def _db(action: str, home: Path, **found: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": [], "not_checked": []}
-    return {"schema": "proofreel.db/1", "action": action, "home": printable(home), **nothing, **found}
+    return {"schema": "proofreel.db/1", "action": action, "home": path_to_text(home), **nothing, **found}
 
 
 def _vectors(action: str, home: Path, generations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "schema": "proofreel.vectors/1",
         "action": action,
-        "home": printable(home),
+        "home": path_to_text(home),
         "generations": generations,
     }
 
@@ -162,7 +163,7 @@ def _vectors(action: str, home: Path, generations: list[dict[str, Any]]) -> dict
 def _generation(generation: Generation) -> dict[str, Any]:
     return {
         "id": generation.id,
-        "file": printable(generation.path),
+        "file": path_to_text(generation.path),
         "embedder": generation.embedder,
         "vectors": generation.num_vectors,
         "state": "good",
@@ -193,4 +194,4 @@ def _line(verdict: Verdict) -> str:
 
 
 def _text(path: Path | None) -> str | None:
-    return None if path is None else printable(path)
+    return None if path is None else path_to_text(path)

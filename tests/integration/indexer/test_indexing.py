@@ -18,13 +18,16 @@ import numpy as np
 import pytest
 
 from grounding.errors import EngineError, StorageError
+from indexer.asking import ask
 from indexer.report import IndexReport
 from indexer.status import read_status
 from indexer.stopping import Stop
 from search import Filters
 from search.coverage import searched
+from search.documents import show_document
 from search.scope import resolve
-from storage import Database, HomeLock
+from search.showing import show
+from storage import Database, HomeLock, text_to_path
 from storage.reports import library_totals
 from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
@@ -476,12 +479,26 @@ def test_the_same_video_in_two_libraries_is_looked_at_once(night: Night, folder:
     assert len(rows(night.home)["file"]) == 2 and night.num_clips == 2
 
 
-def test_the_document_names_a_file_as_search_does_so_that_the_two_can_be_joined(
+def test_every_document_names_a_file_by_the_same_text_which_gives_its_bytes_back(
     night: Night, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.rename(lamp_clip(folder / "a.mp4"), os.fsencode(folder) + b"/two\nlines \xff.mp4")
+    name = b"/two\nlines \xff \\udcff.mp4"
+    os.rename(lamp_clip(folder / "a.mp4"), os.fsencode(folder) + name)
     monkeypatch.chdir(folder)
-    (file,) = night.run(Path(".")).document()["files"]
+    (here,) = Path(".").iterdir()
 
-    assert file["path"] == f"{folder}/two\nlines \\udcff.mp4"
-    assert [row["path"] for row in rows(night.home)["file"]] == [file["path"]]
+    night.run(Path("."), stop=after_seconds(0))
+    status = read_status(night.home).document()
+    (indexed,) = night.run(Path(".")).document()["files"]
+    asked = ask(
+        here, "is a lamp lit?", engine=BrightnessEngine(), overlay=here.with_suffix(".png")
+    ).document()
+    with Database.open(night.home) as db:
+        shown = show_document(show(db, 1))
+
+    text = indexed["path"]
+    assert os.fsencode(text_to_path(text)) == os.fsencode(folder) + name
+    assert [status["not_begun"][0]["path"], asked["video"], shown["path"]] == [text] * 3
+    assert asked["overlay"] == text.removesuffix(".mp4") + ".png"
+    assert status["home"] == str(night.home)
+    assert [row["path"] for row in rows(night.home)["file"]] == [text]
