@@ -167,12 +167,9 @@ def _rejected(item: Rejected) -> FileReport:
 
 def _fruitless(paths: Sequence[Path], items: Iterable[Placed | FileReport]) -> list[FileReport]:
     """A failure for each named folder in which there is neither a video nor anything that failed."""
-    fruitful = {
-        parent
-        for item in items
-        if isinstance(item, Placed) or item.status == "failed"
-        for parent in (item.path, *item.path.parents)
-    }
+    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}
+    parents = {path.parent for path in found}  # few, where files are many
+    fruitful = found | parents | {above for parent in parents for above in parent.parents}
     folders = dict.fromkeys(Path(os.path.abspath(path)) for path in paths)
     reason = "no video lies in this folder; name one that holds videos"
     return [
