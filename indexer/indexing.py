@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engines.contract import ClipSpec, Engine, Question
 from grounding.evidence import Span
+from grounding.plain import counted
 from indexer.catalogue import Catalogue, Placed
 from indexer.embedding import Embedder, Remembering
 from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
@@ -26,7 +27,7 @@ from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from indexer.work import Done, Task, Tools, Worker
+from indexer.work import RETRY, Done, Task, Tools, Worker
 from storage import (
     Database,
     HomeLock,
@@ -216,7 +217,7 @@ def _same_as(run: _Run, item: Placed, other: Path) -> FileReport:
 def _nothing_to_do(run: _Run, item: Placed, standing: Standing) -> FileReport:
     seconds = run.seconds_of[item.video_id]
     if standing.quarantined:
-        reason = f"in quarantine: {standing.quarantined[0]}; --retry quarantined tries again"
+        reason = f"in quarantine: {standing.quarantined[0]}; {RETRY}"
         return FileReport(path=item.path, status="failed", reason=reason, seconds=seconds)
     if item.new:
         with run.database.reading() as session:
@@ -273,7 +274,8 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
     if done.state == "done":
         return FileReport(path=task.path, status="indexed", reason=done.note, seconds=seconds)
     if done.state == "stopped":
-        reason = f"stopped after {len(done.windows)} segments; {GO_ON}" if done.windows else NOT_BEGUN
+        how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
+        reason = how_far if done.windows else NOT_BEGUN
         return FileReport(path=task.path, status="skipped", reason=reason, seconds=seconds)
     return FileReport(path=task.path, status="failed", reason=done.reason, seconds=seconds)
 

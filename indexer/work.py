@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 from engines.contract import Engine
 from grounding.errors import EngineError, MediaError, StorageError
 from grounding.evidence import Span
+from grounding.plain import counted
 from indexer.answering import Answered, answer_ahead
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
@@ -33,6 +34,7 @@ from video.probe import probe
 from video.stillness import still_spans
 
 MAX_ATTEMPTS = 2
+RETRY = "--retry quarantined tries again"
 MAX_FAILURES_IN_A_ROW = 3
 """So many segments of one job that fail one after the other end the attempt: the rest would fail as well."""
 
@@ -245,7 +247,7 @@ class Worker:
             done.state, done.reason = "failed", f"{reason}; run the same command again to retry"
         else:
             done.state = "quarantined"
-            done.reason = f"in quarantine after {charged} attempts: {reason}; --retry quarantined tries again"
+            done.reason = f"in quarantine after {counted(charged, 'attempt')}: {reason}; {RETRY}"
 
     def _record(self, attempt: _Attempt, outcome: Outcome, *, reason: str | None = None) -> int:
         """Store how the attempt ended, in quarantine when it was one too many; gives how many count."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grounding.errors import StorageError, printable
+from grounding.plain import counted
 from storage.paths import path_to_text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -
             names = embedders(session)
         found = [build_generation(db, db.home, embedder=name) for name in names]
     built = [generation for generation in found if generation is not None]
-    lines = [f"generation {g.id} holds {g.num_vectors} vectors" for g in built]
+    lines = [f"generation {g.id} holds {counted(g.num_vectors, 'vector')}" for g in built]
     document = _vectors("rebuild", home, [_generation(g) for g in built])
     _say(as_json, "\n".join(lines) or "there is no vector to index yet", document)
 
@@ -188,7 +189,7 @@ def _line(verdict: Verdict) -> str:
     if verdict.reason is not None:
         return f"generation {found.id}: {verdict.reason}; run `proofreel vectors rebuild`"
     return (
-        f"generation {found.id}: good, {found.num_vectors} vectors, {verdict.num_newer} newer, "
+        f"generation {found.id}: good, {counted(found.num_vectors, 'vector')}, {verdict.num_newer} newer, "
         f"{verdict.num_deleted} deleted"
     )
 

@@ -29,10 +29,12 @@ from search.scope import resolve
 from search.showing import show
 from storage import Database, HomeLock, text_to_path
 from storage.reports import library_totals
+from tests import night_process
 from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
 from tests.dumping import rows
 from tests.lamps import Night, lamp_clip
+from tests.rows import add_video
 from video.frames import Clip, VideoInfo
 from video.probe import probe
 
@@ -502,3 +504,28 @@ def test_every_document_names_a_file_by_the_same_text_which_gives_its_bytes_back
     assert asked["overlay"] == text.removesuffix(".mp4") + ".png"
     assert status["home"] == str(night.home)
     assert [row["path"] for row in rows(night.home)["file"]] == [text]
+
+
+def test_one_file_is_not_said_to_be_several(night: Night, folder: Path) -> None:
+    lamp_clip(folder / "a.mp4", seconds=1.0, lit=[(0.0, 0.5)])
+    done = night_process.run_here("index", folder, "--home", night.home)
+    told = night_process.run_here("status", "--home", night.home)
+
+    assert done.stdout.splitlines()[0] == "1 file: 1 indexed"
+    assert done.stdout.splitlines()[1].endswith(", 1 moment")
+    assert told.stdout.splitlines()[0] == "library default: 1 file, 1 video, 1.0 s"
+    assert told.stdout.splitlines()[2] == "1 moment, 0.0 s pending in all"
+
+
+def test_a_long_list_is_cut_for_people_and_whole_in_json(night: Night) -> None:
+    with Database.open(night.home, create=True) as db, db.writing() as session:
+        for number in range(1_025):
+            add_video(session, str(number), duration_s=2.0)
+    told = night_process.run_here("status", "--home", night.home).stdout.splitlines()
+    whole = json.loads(night_process.run_here("status", "--home", night.home, "--json").stdout)
+
+    assert told[-2:] == [
+        "pending      /v/19.mp4: 2.0 s, not begun",
+        "pending      and 1,005 more; --json lists all",
+    ]
+    assert len(told) == 23 and len(whole["not_begun"]) == 1_025 and whole["pending_seconds"] == 2_050.0

@@ -1,5 +1,6 @@
 """The command as a user types it: settings, exit codes, one sentence for an error."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -48,6 +49,11 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
     (tmp_path / "proofreel.toml").write_text('home = "from-file"\n')
     done = proofreel("search", "a bus", "--home", "from-flag", cwd=tmp_path)
     assert "from-flag" in done.stderr and "from-file" not in done.stderr
+
+
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    done = proofreel("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"proofreel {importlib.metadata.version('proofreel')}\n")
 
 
 @pytest.mark.parametrize(
