@@ -137,7 +137,8 @@ def _index_found(run: _Run, catalogue: Catalogue) -> None:
         if not placed:
             return
         night = night or stack.enter_context(_night(run))
-        _schedule(night, {item.video_id for item in placed} - known)
+        if fresh := {item.video_id for item in placed} - known:
+            _schedule(night, fresh)
         tasks = _plan(night, placed)
         if tasks:
             _work(night, tasks)

@@ -70,11 +70,11 @@ def next_job(session: Session, *, video_id: int, run_id: int, windows: Sequence[
     """
     pending = select(Job.id).where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
     for job_id in session.scalars(pending.order_by(Job.id)).all():
-        begun = session.scalar(select(Segment.id).where(Segment.job_id == job_id).limit(1)) is not None
-        if not begun and windows:
+        was_cut = session.scalar(select(Segment.id).where(Segment.job_id == job_id).limit(1)) is not None
+        if not was_cut and windows:
             _cut(session, job_id, windows)
-        if begun or windows:
-            return _pending(session, job_id, resumed=begun)
+        if was_cut or windows:
+            return _pending(session, job_id, resumed=was_cut)
         finish_if_complete(session, job_id)
     return None
 

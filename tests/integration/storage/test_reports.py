@@ -18,14 +18,18 @@ from storage import (
     LibraryTotals,
     SegmentRows,
     commit_segment,
+    ensure_library,
     ensure_run,
     ensure_video,
     library_totals,
+    mark_missing,
+    next_job,
+    plan_jobs,
     quarantine_job,
 )
-from storage.reports import covered_s
+from storage.reports import covered_s, stretches_to_do
 from storage.rows import CoverageKind
-from tests.rows import DESCRIBE, add_job, plan_job, video_facts
+from tests.rows import DESCRIBE, add_job, add_video, plan_job, video_facts
 
 
 @pytest.fixture
@@ -114,6 +118,22 @@ def test_what_a_newer_model_has_taken_over_is_not_pending(session: Session) -> N
             [(segment.window.start_s, segment.window.end_s, "sampled")],
         )
     assert library_totals(session) == totals(looked_at_s=40.0)
+
+
+def test_a_planned_job_waits_as_its_whole_video_and_each_second_counts_once(session: Session) -> None:
+    videos = [add_video(session, content) for content in "abc"]
+    old, new = (ensure_run(session, fingerprint=f, engine="spotter", config={}) for f in ("old", "new"))
+    plan_jobs(session, videos, run_id=old, questions=[DESCRIBE])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    next_job(session, video_id=videos[0], run_id=old, windows=[Span(0, 20), Span(20, 40)])
+    assert library_totals(session) == totals(videos=3, pending_s=160.0)
+    plan_jobs(session, videos[:2], run_id=old, questions=[("free_form", "why?")])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    plan_jobs(session, videos, run_id=new, questions=[DESCRIBE])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    assert covered_s(stretches_to_do(session, run_id=old)) == 0.0
+    mark_missing(session, ["/v/c.mp4"], library_id=ensure_library(session, "default"))
+    assert library_totals(session) == totals(videos=3, pending_s=120.0)
 
 
 def test_negative_times_and_late_starts_count_as_they_are(session: Session) -> None:

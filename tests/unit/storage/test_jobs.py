@@ -22,6 +22,8 @@ from storage import (
     ensure_video,
     known_files,
     mark_missing,
+    next_job,
+    plan_jobs,
     quarantine_job,
     question_set_hash,
     record_attempt,
@@ -129,6 +131,19 @@ def test_a_new_question_is_a_new_job_with_that_question_only(session: Session) -
     )
     assert new is not None
     assert [(q.task, q.text) for q in new.questions] == [HELMET]
+
+
+def test_a_question_joins_the_job_that_waits_whatever_others_ask_in_which_order(session: Session) -> None:
+    run_id = ensure_run(session, fingerprint="f", engine="spotter", config={})
+    waiting, fresh = add_video(session, "a"), add_video(session, "b")
+    plan_jobs(session, [waiting], run_id=run_id, questions=[HELMET])
+    plan_jobs(session, [waiting, fresh], run_id=run_id, questions=[DESCRIBE, HELMET])
+    plan_jobs(session, [waiting, fresh], run_id=run_id, questions=[HELMET, DESCRIBE])
+    assert count(session, Job) == 2 and len(set(session.scalars(select(Job.question_set)))) == 1
+
+    jobs = [next_job(session, video_id=v, run_id=run_id, windows=[Span(0, 9)]) for v in (waiting, fresh)]
+    asked = [[(q.task, q.text) for q in job.questions] for job in jobs if job is not None]
+    assert asked == [[HELMET, DESCRIBE], [DESCRIBE, HELMET]]
 
 
 def test_a_new_model_asks_everything_again(session: Session) -> None:
