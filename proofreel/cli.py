@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +29,21 @@ storage.commands.register(app)
 doctor.register(app)
 
 SETTINGS_FILE = "proofreel.toml"
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"proofreel {importlib.metadata.version('proofreel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

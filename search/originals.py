@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from grounding.errors import StorageError, Unreadable
+from storage.content import content_hash as hash_of
 from storage.paths import text_to_path
 
 
@@ -68,16 +68,10 @@ def _unlike(file: _File, *, content_hash: str, num_bytes: int) -> str | None:
             return "it is no regular file any more"
         if (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.mtime_ns):
             return None
-        if status.st_size == num_bytes and _hash(file.path) == content_hash:
+        if status.st_size == num_bytes and hash_of(file.path) == content_hash:
             return None
     except FileNotFoundError:
         return "it was moved or deleted since it was indexed"
     except OSError as error:
         return f"it can't be read ({error.strerror})"
     return "its content changed since it was indexed"
-
-
-def _hash(path: Path) -> str:
-    """As `indexer` computes a video's `content_hash`: BLAKE2b of the whole file, 32 bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()

@@ -30,10 +30,10 @@ from storage import (
     ensure_library,
     ensure_run,
     ensure_video,
-    plan_job,
     record_file,
 )
 from storage.vectors import build_generation
+from tests.rows import plan_job
 
 TICKS = 90_000
 KINDS = ("person", "bicycle", "car", "bus", "dog", "horse", "text")

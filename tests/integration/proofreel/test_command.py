@@ -1,5 +1,6 @@
 """The command as a user types it: settings, exit codes, one sentence for an error."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -50,6 +51,11 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
     assert "from-flag" in done.stderr and "from-file" not in done.stderr
 
 
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    done = proofreel("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"proofreel {importlib.metadata.version('proofreel')}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [
@@ -58,6 +64,12 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
         (("search", "x", "--limit", "-3"), {}),
         (("no-such-command",), {}),
         (("index",), {}),
+        (("index", ".", "--engine", "vlm"), {}),
+        (("index", "."), {"PROOFREEL_INDEX__ENGINE": "vlm"}),
+        (("index", ".", "--until", "25:00"), {}),
+        (("index", ".", "--retry", "all"), {}),
+        (("index", ".", "--library", " "), {}),
+        (("index", ".", "-q", "  "), {}),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_no_traceback(

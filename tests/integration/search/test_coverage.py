@@ -3,15 +3,11 @@
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engines.naming import NameMatcher
 from grounding.evidence import Span
 from search import Filters, find
-from search.coverage import covered
 from search.results import SearchResult
 from storage import CoverageRow, Database
 from storage.reports import library_totals
@@ -105,13 +101,3 @@ def test_videos_without_a_date_are_left_out_and_counted(tmp_path: Path) -> None:
     with make_home(tmp_path, [Film(name="a.mp4", seen=BUSES)]) as db:
         result = search(db, tmp_path, since=NIGHT)
     assert (result.hits, result.searched.undated, result.searched.videos) == ((), 1, 0)
-
-
-stretches = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30), st.integers(0, 10)), max_size=20)
-
-
-@given(stretches)
-def test_every_second_counts_once(found: list[tuple[int, int, int]]) -> None:
-    rows = np.array([(v, s, s + length) for v, s, length in found], dtype=np.float64).reshape(-1, 3)
-    seconds = {(v, t) for v, s, length in found for t in range(s, s + length)}
-    assert covered(rows) == pytest.approx(len(seconds))

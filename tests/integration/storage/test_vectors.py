@@ -1,4 +1,6 @@
-"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer."""
+"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer, as long as
+the index compares every vector (up to a million).
+"""
 
 import random
 import subprocess
@@ -223,6 +225,22 @@ def test_two_generations_are_kept_and_what_crashed_builders_left_is_removed(home
     (folder / "vectors" / "7-dead.faiss").write_bytes(b"renamed, never named")
     newest = [build(home), build(home)]
     assert {file.name for file in (folder / "vectors").iterdir()} == {g.path.name for g in newest}
+
+
+def test_a_damaged_generation_goes_with_a_rebuild_and_who_searches_in_it_is_not_disturbed(
+    home: Home,
+) -> None:
+    first = build(home)
+    searching = open_index(*home, embedder=EMBEDDER)
+    before = answers(searching)
+    first.path.rename(first.path.with_suffix(".good"))
+    first.path.write_bytes(b"junk")
+
+    second = build(home)
+    assert [(v.generation, v.state) for v in verify(*home)] == [(second, "good")]
+    assert not first.path.exists()
+    first.path.with_suffix(".good").unlink()
+    assert same(answers(searching), before)
 
 
 def test_another_embedders_vectors_are_not_mixed_in(home: Home) -> None:
