@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.english import noun, singular, stem, straightened, tokens
-from engines.phrases import Reading, Thing, read
+from engines.phrases import Reading, read
 from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing
 
 THRESHOLD = 0.72
 """Least cosine at which a word outside the vocabulary counts as another name for a thing."""

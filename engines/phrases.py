@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
 
 from engines.english import (
     noun,
@@ -21,37 +20,11 @@ from engines.english import (
     without_quotes,
     word_classes,
 )
-from engines.spotter.vocabulary import Name, load_vocabulary
-
-Kind = Literal["thing", "place", "writing", "traffic"]
+from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing, named, thing_of
 
 _MARKS = frozenset(",;.?!")
 _MOST_RELATION_WORDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thing:
-    """One noun phrase.
-
-    `text` is the phrase as written, lower case ("two red cars"); `name` its head, singular ("car").
-    `labels` are the COCO kinds that answer for it, () where no word of the vocabulary fits. `attributes` are
-    what is said of it and no detector of things shows ("red"; "woman" for a person). A "cyclist" is a person
-    with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any. A `place`
-    ("street") is scenery; `writing` ("sign", "dialog") is known by what is read off it: its `attributes`
-    ("error" dialog) are looked for in the text on screen; `traffic` is many vehicles at once. `alike`: its
-    labels were guessed by similarity.
-    """
-
-    text: str
-    name: str
-    kind: Kind = "thing"
-    labels: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
-    count: int | None = None
-    negated: bool = False
-    relation: str | None = None
-    partners: tuple[str, ...] = ()
-    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +196,7 @@ class _Reader:
         if self.things and self.things[-1].labels == ("person",):
             self.things[-1] = replace(self.things[-1], relation="riding", partners=("bicycle",))
         else:
-            self.things.append(_named("cyclist", name="cyclist", attributes=[]))
+            self.things.append(named("cyclist", name="cyclist", attributes=[]))
 
     def _is_position(self, word: str) -> bool:
         before = self.words[self.at - 1] if self.at else ""
@@ -324,7 +297,7 @@ class _Reader:
         self.open = self.one = False
 
     def _keep(self, words: list[str], adjectives: list[str]) -> None:
-        thing = replace(_thing(words, adjectives), count=self.count, negated=self.denied)
+        thing = replace(thing_of(words, adjectives), count=self.count, negated=self.denied)
         self.denied = False
         if not thing.labels and singular(thing.name) in word_classes().ignored_nouns:
             self.pending = None
@@ -343,51 +316,3 @@ class _Reader:
         """The thing that a relation to the newest one starts at: the last that is no scenery."""
         earlier = range(len(self.things) - 2, -1, -1)
         return next((i for i in earlier if self.things[i].kind == "thing"), len(self.things) - 2)
-
-
-def _thing(words: Sequence[str], adjectives: Sequence[str]) -> Thing:
-    """The noun phrase of `words`: the longest tail that is a name is its head, the rest is said of it."""
-    classes = word_classes()
-    flat = " ".join(words).split()
-    for start in range(len(flat)):
-        tail = noun(" ".join(flat[start:]))
-        if tail in load_vocabulary().names:
-            return _named(tail, name=tail, attributes=[*adjectives, *flat[:start]], text=[*adjectives, *flat])
-    text = " ".join([*adjectives, *flat])
-    for start in range(len(flat)):
-        tail = noun(" ".join(flat[start:]))
-        said = (*adjectives, *flat[:start])
-        if tail in classes.places:
-            return Thing(text=text, name=tail, kind="place", attributes=said)
-        if tail in classes.traffic:
-            return Thing(text=text, name="traffic", kind="traffic", labels=_VEHICLES, attributes=said)
-        if tail in classes.writing:
-            return _writing(text, tail, said)
-    head = noun(flat[-1])
-    if head.isdecimal() and len(flat) > 1 and flat[-2] in classes.writing:  # "error 504"
-        return Thing(text=text, name=flat[-2], kind="writing", attributes=(*adjectives, *flat))
-    if head.isdecimal() and len(flat) > 1:  # "gate 5"
-        head = f"{flat[-2]} {head}"
-        flat = flat[:-1]
-    return Thing(text=text, name=head, attributes=(*adjectives, *flat[:-1]))
-
-
-_VEHICLES = ("car", "motorcycle", "bus", "truck")
-
-
-def _writing(text: str, name: str, said: tuple[str, ...]) -> Thing:
-    spoken = (name,) if not said and name in word_classes().spoken_writing else ()
-    return Thing(text=text, name=name, kind="writing", attributes=said + spoken)
-
-
-def _named(phrase: str, *, name: str, attributes: Sequence[str], text: Sequence[str] = ()) -> Thing:
-    known: Name = load_vocabulary().names[phrase]
-    extra = () if known.attribute is None else (known.attribute,)
-    return Thing(
-        text=" ".join(text) or phrase,
-        name=name,
-        labels=known.labels,
-        attributes=(*attributes, *extra),
-        relation=known.relation,
-        partners=known.partners,
-    )

@@ -14,8 +14,9 @@ from functools import cache, lru_cache
 import inflection
 
 from engines.english import quoted, straightened, tokens, without_quotes, word_classes
-from engines.phrases import Thing, read
+from engines.phrases import read
 from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing
 
 MOST_WORDS = 32
 """Words, and as many phrases, that are looked up. The vector of a longer query stands for more of it, up to

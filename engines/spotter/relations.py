@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from engines.contract import Track, TrackPoint
-from engines.phrases import Link, Thing
+from engines.phrases import Link
 from engines.spotter.observations import Observations
+from engines.things import Thing
 from grounding.evidence import Box, Span
 
 TRAFFIC_LEAST = 3

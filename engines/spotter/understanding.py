@@ -13,8 +13,9 @@ from typing import Literal
 from engines.contract import Question
 from engines.english import straightened, tokens, without_quotes, word_classes
 from engines.naming import NameMatcher
-from engines.phrases import Link, Reading, Thing
+from engines.phrases import Link, Reading
 from engines.spotter.relations import RELATIONS, RIDDEN
+from engines.things import Thing
 
 Kind = Literal["describe", "exists", "when", "count", "where", "which", "read", "unknown"]
 
