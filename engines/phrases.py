@@ -25,6 +25,8 @@ from engines.things import Thing, named, thing_of
 
 _MARKS = frozenset(",;.?!")
 _MOST_RELATION_WORDS = 5
+_WAYS = ("along", "across", "through")
+"""Relations to scenery, whatever its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,24 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """What a text says is not so: `text` as it was said, in lower case ("without a helmet"). `thing` is the
+    place among the reading's things of what is not there, or None where a deed or a state is denied ("isn't
+    moving"); `words` are what is said in it, without the word that denies. `start` and `end` count tokens.
+    """
+
+    text: str
+    thing: int | None
+    words: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a text says. `actions` are verbs that no relation of boxes shows ("run"), as stems; `action_words`
-    the same as written. `positions` are sides of the picture. `negations` are the words that deny.
+    the same as written. `positions` are sides of the picture. `negations` are the words that deny,
+    `denials` what they deny.
     `alternatives`: an "or" stands between things. `dangling` is a relation with a thing on one side only.
     """
 
@@ -50,6 +67,7 @@ class Reading:
     positions: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
     negations: tuple[str, ...] = ()
+    denials: tuple[Denial, ...] = ()
     alternatives: bool = False
     dangling: str | None = None
 
@@ -68,6 +86,7 @@ def read(text: str) -> Reading:
         positions=tuple(reader.positions),
         quotes=quoted(plain),
         negations=tuple(reader.negations),
+        denials=tuple(reader.denials),
         alternatives=reader.alternatives,
         dangling=reader.dangling,
     )
@@ -83,15 +102,17 @@ class _Reader:
     actions: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
     negations: list[str] = field(default_factory=list)
+    denials: list[Denial] = field(default_factory=list)
     alternatives: bool = False
     pending: str | None = None  # the relation since the last thing
     dangling: str | None = None
     buffer: list[str] = field(default_factory=list)
     adjectives: list[str] = field(default_factory=list)
     count: int | None = None
+    least: int | None = None
     open: bool = False  # a determiner, number or adjective has begun a noun phrase
     one: bool = False  # it began with "a" or "an"
-    denied: bool = False
+    denying: int | None = None  # where the word stands that denies what comes next
     at: int = 0
 
     def run(self) -> None:
@@ -102,6 +123,8 @@ class _Reader:
 
     def _leave(self) -> None:
         """Ends a sentence; a relation that still waits for its second thing dangles."""
+        if self.denying is not None:
+            self._deny(thing=None, end=self.at)
         if self.pending not in (None, "of", "and", "with"):
             self.dangling = self.pending
         self.pending = None
@@ -114,9 +137,10 @@ class _Reader:
             return used
         if word in _MARKS:
             self._close()
+            if word == "," and self.denying == self.at - 1:  # "No, ...": an answer
+                self.denying = None
             if word in ".?!;":
                 self._leave()
-                self.denied = False
             return 1
         if word in classes.positions and self._is_position(word):
             self.positions.append(classes.positions[word])
@@ -127,23 +151,45 @@ class _Reader:
         if used:
             return used
         if word in classes.negations:
-            self._close()
-            self.negations.append(word)
-            self.denied = True
-            if word in ("nobody", "none"):
-                self.buffer = ["person"] if word == "nobody" else []
-                self._close()
-            return 1
+            return self._negation(word)
         return self._content(word)
+
+    def _negation(self, word: str) -> int:
+        self._close()
+        self.negations.append(word)
+        if self.denying is None:
+            self.denying = self.at
+        no_one = word == "no" and self.words[self.at + 1 : self.at + 2] == ["one"]
+        if not no_one and word not in ("nobody", "no-one"):
+            return 1
+        self.things.append(replace(named("person", name="person", attributes=[]), negated=True))
+        self._deny(thing=len(self.things) - 1, end=self.at + 1 + no_one)
+        return 1 + no_one
+
+    def _deny(self, *, thing: int | None, end: int) -> None:
+        """Keeps what is denied: the words from the one that denies up to `end`."""
+        assert self.denying is not None
+        said = [word for word in self.words[self.denying : end] if word not in _MARKS]
+        closed = word_classes().negations | word_classes().determiners | word_classes().glue
+        words = tuple(word for word in said if word not in closed)
+        if words or thing is not None:
+            self.denials.append(
+                Denial(text=" ".join(said), thing=thing, words=words, start=self.denying, end=end)
+            )
+        self.denying = None
 
     def _content(self, word: str) -> int:
         classes = word_classes()
         if word in classes.determiners:
             self._close()
             self.open, self.one = True, word in ("a", "an")
+            if self.words[max(self.at - 1, 0)] != "how":
+                self.least = classes.least.get(word)
         elif word in classes.numbers or word.isdecimal():
             self._number(word)
         elif word == "or":
+            if self.count is not None and self.words[self.at + 1 : self.at + 2] == ["more"]:
+                return 2
             self._close()
             self.alternatives = self.alternatives or bool(self.things)
         elif word == "of":
@@ -212,13 +258,21 @@ class _Reader:
         self._close()
         numbers = word_classes().numbers
         value = numbers.get(word)
-        self.count = value if value is not None else int(word[:9])
+        number = value if value is not None else int(word[:9])
+        before = " ".join(self.words[max(self.at - 2, 0) : self.at])
+        if before in ("fewer than", "less than"):
+            self.adjectives.append(f"{before} {word}")
+        else:
+            self.count = number + 1 if before == "more than" else number
         self.open = True
 
     def _of(self) -> None:
         if self.buffer and singular(self.buffer[-1]) in word_classes().quantities:
+            self.least = word_classes().least.get(singular(self.buffer[-1]))
             self.buffer = []
             return
+        if not self.buffer and (self.count is not None or self.least is not None):
+            return  # "a couple of dogs", "lots of people"
         self._close()
         if self.things and self.pending is None:
             self.pending = "of"
@@ -238,7 +292,7 @@ class _Reader:
             self._say_of_last(word)
 
     def _say_of_last(self, word: str) -> None:
-        if self.things:
+        if self.things and self.denying is None:
             last = self.things[-1]
             self.things[-1] = replace(last, attributes=(*last.attributes, word))
 
@@ -280,7 +334,7 @@ class _Reader:
         return word.endswith(("ing", "ed", "ly")) and len(word) > 4
 
     def _verb(self, word: str) -> None:
-        if word not in word_classes().ignored_verbs:
+        if word not in word_classes().ignored_verbs and self.denying is None:
             self.actions.append(word)
 
     def _close(self) -> None:
@@ -291,14 +345,17 @@ class _Reader:
         elif adjectives:
             for word in adjectives:
                 self._say_of_last(word)
-            if not self.things:
+            if not self.things and self.denying is None:
                 self.actions.extend(adjectives)
-        self.buffer, self.adjectives, self.count = [], [], None
+        self.buffer, self.adjectives, self.count, self.least = [], [], None, None
         self.open = self.one = False
 
     def _keep(self, words: list[str], adjectives: list[str]) -> None:
-        thing = replace(thing_of(words, adjectives), count=self.count, negated=self.denied)
-        self.denied = False
+        thing = thing_of(words, adjectives)
+        least = self.least or word_classes().least.get(thing.name)
+        thing = replace(thing, count=self.count, least=least, negated=self.denying is not None)
+        if thing.kind == "thing" and not thing.labels and self.pending in _WAYS:
+            thing = replace(thing, kind="place")
         if not thing.labels and singular(thing.name) in word_classes().ignored_nouns:
             self.pending = None
             return
@@ -307,6 +364,8 @@ class _Reader:
             self._say_of_last(thing.text)
             return
         self.things.append(thing)
+        if thing.negated:
+            self._deny(thing=len(self.things) - 1, end=self.at)
         if self.pending is not None and len(self.things) > 1:
             link = Link(first=self._partner(), relation=self.pending, second=len(self.things) - 1)
             self.links.append(link)

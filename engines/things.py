@@ -21,7 +21,8 @@ class Thing:
     `text` is the phrase as written, lower case ("two red cars"); `name` its head, singular ("car").
     `labels` are the COCO kinds that answer for it, () where no word of the vocabulary fits. `attributes` are
     what is said of it and no detector of things shows ("red"; "woman" for a person). A "cyclist" is a person
-    with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any. A `place`
+    with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any; `least` how
+    many a word for many means at least ("a crowd": 5). A `place`
     ("street") is scenery; `writing` ("sign", "dialog") is known by what is read off it: its `attributes`
     ("error" dialog) are looked for in the text on screen; `traffic` is many vehicles at once. `alike`: its
     labels were guessed by similarity.
@@ -33,10 +34,16 @@ class Thing:
     labels: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     count: int | None = None
+    least: int | None = None
     negated: bool = False
     relation: str | None = None
     partners: tuple[str, ...] = ()
     alike: bool = False
+
+    @property
+    def at_least(self) -> int:
+        """How many of it there must be."""
+        return self.count or self.least or 1
 
 
 def thing_of(words: Sequence[str], adjectives: Sequence[str]) -> Thing:
