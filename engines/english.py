@@ -126,6 +126,11 @@ def singular(word: str) -> str:
     return word if word.endswith(("us", "is")) and not _is_known(one) else one  # tennis, but taxis
 
 
+def is_plural(word: str) -> bool:
+    """Whether a lower-case noun means several: "buses", "people"."""
+    return word in ("people", "folk") or singular(word) != word
+
+
 @lru_cache(maxsize=1024)
 def plural(phrase: str) -> str:
     """The plural of a phrase: "traffic lights", "people", "cows" (where the rule says "kine")."""

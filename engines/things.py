@@ -18,7 +18,7 @@ _VEHICLES = ("car", "motorcycle", "bus", "truck")
 class Thing:
     """One noun phrase.
 
-    `text` is the phrase as written, lower case ("two red cars"); `name` its head, singular ("car").
+    `text` is the phrase as written, lower case ("red cars"); `name` its head, singular ("car").
     `labels` are the COCO kinds that answer for it, () where no word of the vocabulary fits. `attributes` are
     what is said of it and no detector of things shows ("red"; "woman" for a person). A "cyclist" is a person
     with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any; `least` how
@@ -44,6 +44,18 @@ class Thing:
     def at_least(self) -> int:
         """How many of it there must be."""
         return self.count or self.least or 1
+
+    @property
+    def numbered(self) -> str:
+        """Its text with how many of it there must be, where that is more than one."""
+        if self.at_least == 1 or self.name in word_classes().least:
+            return self.text
+        return f"{self.count} {self.text}" if self.count else f"at least {self.least} {self.text}"
+
+    @property
+    def is_open(self) -> bool:
+        """No word list says what it is."""
+        return self.kind == "thing" and not self.labels
 
 
 def thing_of(words: Sequence[str], adjectives: Sequence[str]) -> Thing:

@@ -106,15 +106,9 @@ def _is_thin_traffic(intent: Intent, observations: Observations) -> bool:
     return any(track.label in vehicles for track in observations.tracks)
 
 
-def _number(thing: Thing) -> str:
-    if thing.at_least == 1:
-        return ""
-    return f"{thing.count} " if thing.count else f"at least {thing.least} "
-
-
 def _sought(intent: Intent) -> str:
     """What was looked for, a broader word with the kinds that were looked for in its stead."""
-    named = [replace(t, text=f"{_number(t)}{t.text}") for t in intent.things]
+    named = [replace(thing, text=thing.numbered) for thing in intent.things]
     texts = [
         thing.text
         if len(thing.labels) == 1 or thing.kind == "traffic"
