@@ -54,10 +54,10 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a text says. `words` are its tokens without what is quoted. `actions` are verbs that no relation of
-    boxes shows ("run"), as stems; `action_words` the same as written. `positions` are sides of the picture.
-    `negations` are the words that deny, `denials` what they deny. `alternatives`: an "or" stands between
-    things. `dangling` is a relation with a thing on one side only.
+    """What a text says. `words` are its tokens without what is quoted. `actions` are verbs that no relation
+    of boxes shows ("run"), as stems; `action_words` the same as written. `positions` are sides of the
+    picture. `negations` are the words that deny, `denials` what they deny. `alternatives`: an "or" stands
+    between things. `dangling` is a relation with a thing on one side only.
     """
 
     words: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engines.english import noun, word_classes
+from engines.english import noun, plural, word_classes
 from engines.spotter.vocabulary import Name, load_vocabulary
 
 Kind = Literal["thing", "place", "writing", "traffic"]
@@ -48,9 +48,11 @@ class Thing:
     @property
     def numbered(self) -> str:
         """Its text with how many of it there must be, where that is more than one."""
-        if self.at_least == 1 or self.name in word_classes().least:
+        if self.at_least == 1:
             return self.text
-        return f"{self.count} {self.text}" if self.count else f"at least {self.least} {self.text}"
+        is_many = self.name in word_classes().least and len(self.labels) == 1  # a crowd: many people
+        text = plural(self.labels[0]) if is_many else self.text
+        return f"{self.count} {text}" if self.count else f"at least {self.least} {text}"
 
     @property
     def is_open(self) -> bool:
