@@ -113,17 +113,18 @@ class NameMatcher:
 
     def _fit(self, reading: Reading, shown: Shown) -> Fit:
         wanted = [t for t in reading.things if not t.negated]
-        found = [self._fit_of(thing, reading, shown) for thing in wanted]
-        missing = [name for fit in found for name in fit.missing]
+        found = [(thing, self._fit_of(thing, reading, shown)) for thing in wanted]
+        fits = _any_of(found) if reading.alternatives else [fit for _, fit in found]
+        missing = [name for fit in fits for name in fit.missing]
         missing += [d.text for d in reading.denials if not self._denies(d, reading, shown)]
         missing += [quote for quote in reading.quotes if squeezed(quote) not in shown.squeezed]
-        unproven = [name for fit in found for name in fit.unproven]
+        unproven = [name for fit in fits for name in fit.unproven]
         unproven += _unproven_links(reading, shown)
         # A query of nothing but a deed ("fighting") can't fit everything.
         (unproven if wanted or reading.quotes else missing).extend(_unproven_acts(reading, shown))
         return Fit(
             missing=_once(missing),
-            fewer=_once(name for fit in found for name in fit.fewer),
+            fewer=_once(name for fit in fits for name in fit.fewer),
             unproven=_once(word for word in unproven if word not in missing),
         )
 
@@ -190,6 +191,13 @@ def shipped_vectors(embedder: str) -> dict[str, npt.NDArray[np.float32]]:
         if str(stored["embedder"]) != embedder:
             return {}
         return dict(zip(stored["labels"].tolist(), stored["vectors"], strict=True))
+
+
+def _any_of(found: Sequence[tuple[Thing, Fit]]) -> list[Fit]:
+    """The fits that count where one thing or another is asked for: all of them only if no thing is there."""
+    there = [fit for thing, fit in found if thing.kind in _SCENERY or not fit.missing]
+    one = any(thing.kind not in _SCENERY and not fit.missing for thing, fit in found)
+    return there if one else [fit for _, fit in found]
 
 
 def _shows_scenery(thing: Thing, shown: Shown) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 
 import inflection
 
@@ -107,9 +108,12 @@ def parse_query(text: str) -> Query:
 
 def _needed(reading: Reading) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[str, ...], None] = {}
-    for thing in reading.things:
-        if thing.kind == "thing" and not thing.negated:
-            groups |= dict.fromkeys(names for names in _names(thing) if names)
+    things = [thing for thing in reading.things if thing.kind == "thing" and not thing.negated]
+    if reading.alternatives:
+        any_of = [names_of(thing.labels, said=thing.name) for thing in things]
+        return (tuple(dict.fromkeys(chain.from_iterable(any_of))),) if any_of and all(any_of) else ()
+    for thing in things:
+        groups |= dict.fromkeys(names for names in _names(thing) if names)
     return tuple(groups)[:_MOST_NEEDED]
 
 

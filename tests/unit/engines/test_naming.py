@@ -73,6 +73,8 @@ SCREEN = ('text on screen: "ERROR 504"', ("text",))
         ("a hat", ("is anyone wearing a hat? No: all are bareheaded", ("person",)), ("hat",)),
         ("a bus", ("when does a bus appear? From 3.0 s to 5.5 s", ("bus",)), ()),
         ("a crowd", ("7 people and 2 cars", ("people", "cars")), ()),
+        ("a dog or a bus", BUS, ()),
+        ("a dog or a cat", BUS, ("dog", "cat")),
     ],
 )
 def test_a_thing_that_a_moment_does_not_show_is_missing(
@@ -87,6 +89,7 @@ def test_a_thing_that_a_moment_does_not_show_is_missing(
     [
         ("a red bus", "1 bus", ("red",)),
         ("a red bus", "a bus that is red", ()),
+        ("a red bus or a blue car", "1 bus", ("red",)),
         ("a woman walking", "1 person", ("woman", "walking")),
         ("a woman walking", "the woman walks", ()),
         ("a person on a horse", "1 person and 1 horse", ("on",)),
