@@ -75,8 +75,8 @@ class Query:
 
         It costs a hundredth of reading the text, and leaves most of what is near by vector alone unread.
         """
-        lower = straightened(" ".join([text, *subjects])).lower()
-        if self.denied and word_classes().negations.isdisjoint(tokens(lower)):
+        lower = " ".join([text, *subjects]).lower()
+        if self.denied and word_classes().negations.isdisjoint(tokens(straightened(lower))):
             return False
         squeezed = _squeezed(lower) if self.phrases else ""
         if not all(_squeezed(phrase) in squeezed for phrase in self.phrases):
