@@ -1,7 +1,7 @@
 """What one moment shows: the things, words and numbers of its text and its claims, and what it denies.
 
 The text of a stored answer repeats its question. What the question says counts as said, unless the answer is
-no; what a text denies ("no dog", "without a helmet") is not shown by it.
+no: then what it asked for is denied. What a text denies ("no dog", "without a helmet") is not shown by it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _ASKED = r"(?:[^?\"]|\"[^\"]*\")*\?\s+(?=\S)"
 _ASKED_PLAINLY = r"(?:is|are|was|were|do|does|did|has|have|can)\b[^?\"]*?\s(?=No[,.:;(])"  # no question mark
 _QUESTION = re.compile(f"{_ASKED}|{_ASKED_PLAINLY}")
 _NO = re.compile(r"(?:no|none|nobody|never|0)\s*(?:[,.:;!(]|$)", re.I)
+_HAVING = frozenset(["wear", "hold", "carri", "use"])  # stems
 _SENTENCE_END = re.compile(r"(?<=[.?!;])\s+")
 
 Count = tuple[int, bool]
@@ -68,7 +69,7 @@ class Shown:
 @lru_cache(maxsize=4096)
 def shown_by(text: str, subjects: tuple[str, ...]) -> Shown:
     """What a moment with this text and these subjects of claims shows."""
-    plain = stated(straightened(text))
+    refused, plain = answered_no(straightened(text))
     readings = [read(sentence) for sentence in _SENTENCE_END.split(without_quotes(plain))]
     affirmed = [tuple(t for t in reading.things if not t.negated) for reading in readings]
     claimed = [thing for subject in subjects for thing in read(subject).things]
@@ -90,18 +91,27 @@ def shown_by(text: str, subjects: tuple[str, ...]) -> Shown:
         vehicles=sum(thing.at_least for thing in vehicles),
         has_writing=SCREEN_TEXT_SUBJECT in subjects or any(t.kind == "writing" for t in things),
         sentences=tuple(affirmed),
-        denied=tuple(thing for reading in readings for thing in reading.things if thing.negated),
+        denied=(*(t for reading in readings for t in reading.things if t.negated), *_asked_for(refused)),
         denied_stems=frozenset(stem(singular(word)) for denial in denials for word in denial.words),
     )
 
 
-def stated(text: str) -> str:
-    """A `straightened` text without a question that it answers with no, and without that no."""
+def answered_no(text: str) -> tuple[str, str]:
+    """The question that a `straightened` text answers with no ("" for none), and what the text says else."""
     question = _QUESTION.match(text)
-    if question is None:
-        return text
-    no = _NO.match(text, question.end())
-    return text if no is None else text[no.end() :]
+    no = None if question is None else _NO.match(text, question.end())
+    if question is None or no is None:
+        return "", text
+    return question.group(), text[no.end() :]
+
+
+def _asked_for(question: str) -> tuple[Thing, ...]:
+    """The thing that is not there when the answer is no: the only one, or what someone would wear or hold."""
+    reading = read(question)
+    things = [thing for thing in reading.things if thing.kind == "thing"]
+    if reading.denials or not things or (len(things) > 1 and _HAVING.isdisjoint(reading.actions)):
+        return ()
+    return (things[-1],)
 
 
 def squeezed(text: str) -> str:

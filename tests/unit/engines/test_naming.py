@@ -113,6 +113,8 @@ def test_what_nothing_confirms_is_unproven_and_hides_nothing(
         ("a person not wearing a helmet", "a worker isn't wearing a helmet"),
         ("a bus that isn't moving", "The bus is not moving."),
         ("nobody", "Nobody is there."),
+        ("someone without a helmet", "is the cyclist wearing a helmet? No: the head is bare"),
+        ("no bus", "is there a bus? No: a van"),
     ],
 )
 def test_what_a_query_denies_is_proven_by_a_text_that_denies_it(
@@ -137,6 +139,9 @@ def test_what_a_query_denies_is_proven_by_a_text_that_denies_it(
         ("a bus that isn't moving", "bus moving", "isn't moving"),
         ("a bus that isn't moving", "a bus is not on fire", "isn't moving"),
         ("nobody on the street", "1 person", "nobody"),
+        ("nobody", "is anyone without a helmet? No: all wear one", "nobody"),
+        ("nobody", "is anyone wearing a helmet? No: they are bareheaded", "nobody"),
+        ("a bus and no car", "is there a bus behind the car? No: beside it", "no car"),
     ],
 )
 def test_what_a_query_denies_is_never_proven_by_silence(
