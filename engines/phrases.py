@@ -25,6 +25,7 @@ from engines.things import Thing, named, thing_of
 
 _MARKS = frozenset(",;.?!")
 _MOST_RELATION_WORDS = 5
+_FORBIDDING = ("sign", "signpost", "notice", "placard")
 _WAYS = ("along", "across", "through")
 """Relations to scenery, whatever its name."""
 
@@ -354,6 +355,8 @@ class _Reader:
 
     def _keep(self, words: list[str], adjectives: list[str]) -> None:
         thing = thing_of(words, adjectives)
+        if thing.kind == "writing" and thing.name in _FORBIDDING and self.denying is not None:
+            thing = self._forbidding(thing)
         least = self.least or word_classes().least.get(thing.name)
         thing = replace(thing, count=self.count, least=least, negated=self.denying is not None)
         if thing.kind == "thing" and not thing.labels and self.pending in _WAYS:
@@ -372,6 +375,14 @@ class _Reader:
             link = Link(first=self._partner(), relation=self.pending, second=len(self.things) - 1)
             self.links.append(link)
         self.pending = None
+
+    def _forbidding(self, sign: Thing) -> Thing:
+        """ "No entry" sign: what looks like a denial is written there."""
+        if not sign.attributes or self.words[self.denying or 0] != "no":
+            return sign
+        self.denying = None
+        self.negations.pop()
+        return replace(sign, text=f"no {sign.text}", attributes=("no", *sign.attributes))
 
     def _partner(self) -> int:
         """The thing that a relation to the newest one starts at: the last that is no scenery."""

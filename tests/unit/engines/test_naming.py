@@ -74,6 +74,8 @@ SCREEN = ('text on screen: "ERROR 504"', ("text",))
         ("a bus", ("when does a bus appear? From 3.0 s to 5.5 s", ("bus",)), ()),
         ("a crowd", ("7 people and 2 cars", ("people", "cars")), ()),
         ("a dog or a bus", BUS, ()),
+        ("a no entry sign", ("NO ENTRY", ("NO ENTRY",)), ()),
+        ("a no entry sign", ('text on screen: "Main Entry"', ("text",)), ("no entry sign",)),
         ("a dog or a cat", BUS, ("dog", "cat")),
     ],
 )

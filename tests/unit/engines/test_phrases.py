@@ -198,6 +198,15 @@ def test_what_only_looks_like_a_denial_is_none(text: str) -> None:
     assert not any(thing.negated for thing in read(text).things)
 
 
+def test_what_a_sign_forbids_is_written_there_and_denies_nothing() -> None:
+    reading = read("a no entry sign")
+    assert [(thing.name, thing.attributes, thing.negated) for thing in reading.things] == [
+        ("sign", ("no", "entry"), False)
+    ]
+    assert (reading.denials, reading.negations) == ((), ())
+    assert read("no error dialog").denials
+
+
 @pytest.mark.parametrize(
     ("text", "count", "least"),
     [
