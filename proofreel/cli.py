@@ -16,6 +16,7 @@ import search.commands
 import storage.commands
 from grounding.errors import ProofreelError
 from proofreel import doctor
+from proofreel.output import results
 
 app = typer.Typer(
     help="Ask your video archive anything overnight, and get every answer with the frame that proves it.",
@@ -54,15 +55,17 @@ def main() -> None:
     command = typer.main.get_command(app)
     _bind_settings(command)
     try:
-        command(prog_name="proofreel")
+        sys.stdout = results(sys.stdout)
+        try:
+            command(prog_name="proofreel")
+        finally:
+            sys.stdout.flush()  # what can't be written is told here, and not after the end
     except ValueError as error:
         _fail(error, code=2)
     except ProofreelError as error:
         _fail(error, code=1)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(1)  # the reader of our output has gone (`| head`); nothing more can be said to it
     finally:
         gc.freeze()
 

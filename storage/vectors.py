@@ -98,15 +98,22 @@ def open_index(db: Database, home: Path, *, embedder: str, repair: bool = False)
         reason = damage(generation)
         if reason is None:
             try:
-                return _FaissIndex(db, generation, problem=problem)
+                index = _FaissIndex(db, generation, problem=problem)
             except RuntimeError as error:
                 reason = f"FAISS can't read it ({error})"
+            else:
+                if problem is not None:
+                    log.warning(
+                        "%s; searching with the one before it, run `proofreel vectors rebuild`", problem
+                    )
+                return index
         problem = problem or f"the vector index {printable(generation.path)} can't be used: {reason}"
         if repair:
             log.warning("%s; it is built again", problem)
             built = build_generation(db, home, embedder=embedder)
             if built is not None:
                 return _FaissIndex(db, built, problem=None)
+    if problem is not None:
         log.warning("%s; searching without it, run `proofreel vectors rebuild`", problem)
     return _SqlIndex(db, embedder, problem=problem)
 

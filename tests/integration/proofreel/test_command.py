@@ -99,3 +99,53 @@ def test_every_command_takes_json_home_and_config() -> None:
         missing = {"--json", "--home", "--config"} - options
         # `ask` keeps nothing, so it has no home.
         assert missing <= ({"--home"} if path == "proofreel ask" else set()), f"{path} lacks {missing}"
+
+
+@pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json"), ("--help",)])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_results_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "proofreel", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("proofreel: the results can't be written to standard output (No space left")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_closed_standard_output_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m proofreel doctor >&-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("proofreel: standard output is closed") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_news(tmp_path: Path, unbuffered: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "proofreel", "doctor", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    told = running.stderr.read()
+    running.stderr.close()
+    assert (running.wait(timeout=120), told) == (1, "")

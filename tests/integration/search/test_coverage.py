@@ -1,6 +1,6 @@
 """What was looked at, and the dates of it."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,19 @@ def test_dates_are_the_moments_own(tmp_path: Path) -> None:
         assert (late.searched.seconds, early.searched.seconds) == (30.0, 30.0)
         assert late.hits[0].recorded_at == datetime(2026, 5, 1, 22, 0, 15, tzinfo=UTC)
         assert starts(search(db, tmp_path, since=datetime(2026, 5, 2, tzinfo=UTC))) == []
+
+
+def test_a_file_that_knows_its_date_alone_has_no_time_of_day(tmp_path: Path) -> None:
+    with make_home(tmp_path, [Film(name="a.mp4", seen=BUSES[:1], recorded_at=date(2026, 5, 1))]) as db:
+        night = search(db, tmp_path, between=(time(22), time(6)))
+        assert (night.hits, night.searched.undated, night.searched.seconds) == ((), 1, 0.0)
+        for since, until, found in ((1, 2, [5.0]), (2, 3, []), (None, 1, []), (None, 2, [5.0])):
+            limits = {"since": since, "until": until}
+            dates = {k: datetime(2026, 5, v, tzinfo=UTC) for k, v in limits.items() if v is not None}
+            result = search(db, tmp_path, **dates)
+            assert (starts(result), result.searched.undated) == (found, 0)
+        noon = search(db, tmp_path, since=datetime(2026, 5, 1, 12, tzinfo=UTC))
+        assert noon.hits[0].recorded_at == date(2026, 5, 1)
 
 
 @pytest.mark.parametrize(

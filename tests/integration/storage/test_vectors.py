@@ -153,6 +153,19 @@ def test_a_broken_newest_generation_gives_way_to_the_one_before(home: Home) -> N
     assert same(answers(index), before)
 
 
+@pytest.mark.parametrize("num_broken", [1, 2])
+def test_broken_generations_are_told_once(
+    home: Home, num_broken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    generations = [build(home), build(home)]
+    for generation in generations[-num_broken:]:
+        spoil(generation.path, "flipped")
+    open_index(*home, embedder=EMBEDDER)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert str(generations[-1].path) in told
+    assert "run `proofreel vectors rebuild`" in told
+
+
 def test_any_flipped_byte_is_noticed(home: Home) -> None:
     generation = build(home)
     content = generation.path.read_bytes()
