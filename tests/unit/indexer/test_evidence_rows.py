@@ -327,7 +327,7 @@ def test_a_track_over_damage_is_stored_as_its_sound_parts_that_were_seen() -> No
     through = Track(label="bus", span=Span(1.0, 9.0), points=points)
     before = Track(label="car", span=Span(2.0, 8.0), points=points[1:2])
     within = Track(label="dog", span=Span(4.0, 6.0), points=points[3:4])
-    read = ScreenText(text="EXIT", span=Span(2.0, 8.0), time_s=7.5, pts=7500, box=BOX, confidence=0.9)
+    read = ScreenText(text="EXIT", span=Span(2.0, 8.0), time_s=7.0, pts=7000, box=BOX, confidence=0.9)
     unsound = ScreenText(text="EXIT", span=Span(4.0, 6.0), time_s=5.0, pts=5000, box=BOX, confidence=0.9)
     reply = Reply(text="", tracks=(through, before, within), screen_texts=(read, unsound))
     asked = Asked(question_id=1, question="", reply=reply, answer=Answer(reasoning="", text=""))
