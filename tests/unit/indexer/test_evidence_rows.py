@@ -338,4 +338,4 @@ def test_a_track_over_damage_is_stored_as_its_sound_parts_that_were_seen() -> No
         ("bus", Span(7.0, 9.0), [7.0, 8.0]),
         ("car", Span(2.0, 3.0), [2.5]),
     ]
-    assert [(t.span, t.time_s) for t in rows.screen_texts] == [(Span(7.0, 8.0), 7.5)]
+    assert [(t.span, t.time_s) for t in rows.screen_texts] == [(Span(7.0, 8.0), 7.0)]
