@@ -117,8 +117,17 @@ def _cells(hit: Hit, *, shifted: bool, doubted: bool) -> list[str]:
         plain(hit.text),
         *([_doubts(hit)] if doubted else []),
         " + ".join(hit.why),
-        _counted(hit.num_claims, "claim") if hit.num_claims else "unproven",
+        _proof(hit),
     ]
+
+
+def _proof(hit: Hit) -> str:
+    """How many claims, and how sure the engine was of those that are shown: least to most."""
+    if not hit.num_claims:
+        return "unproven"
+    sure = sorted(c.confidence for c in hit.claims if c.confidence is not None)
+    ends = dict.fromkeys(f"{value:.2f}" for value in (*sure[:1], *sure[-1:]))
+    return _counted(hit.num_claims, "claim") + (f" ({'-'.join(ends)})" if ends else "")
 
 
 def _doubts(hit: Hit) -> str:

@@ -112,7 +112,13 @@ def test_a_file_that_starts_late_has_the_players_time_beside_its_own(app: typer.
 
 def test_a_table_tells_time_score_text_reason_and_evidence(app: typer.Typer, home: Path) -> None:
     shown = run(app, "search", "a cyclist", "--home", home)
-    for cell in ("bikes.mp4", "0:07.480-0:09.680", "person riding a bicycle", "words + vector", "2 claims"):
+    for cell in (
+        "bikes.mp4",
+        "0:07.480-0:09.680",
+        "person riding a bicycle",
+        "words + vector",
+        "2 claims (0.80)",
+    ):
         assert cell in shown
     assert "in the player" not in shown
 
