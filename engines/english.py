@@ -45,6 +45,7 @@ class WordClasses:
     relations: Mapping[str, str]
     relation_verbs: Mapping[str, str]
     quantities: frozenset[str]
+    least: Mapping[str, int]
     places: frozenset[str]
     positions: Mapping[str, str]
     writing: frozenset[str]
@@ -78,6 +79,7 @@ def word_classes() -> WordClasses:
         relations=table["relations"],
         relation_verbs=inverted(table["relation_verbs"]),
         quantities=words(table["quantities"]["words"]),
+        least=table["least"],
         places=words(table["places"]["words"]) | frozenset(table["places"]["phrases"]),
         positions=inverted(table["positions"]),
         writing=words(table["writing"]["words"]) | frozenset(table["writing"]["phrases"]),
@@ -122,6 +124,11 @@ def singular(word: str) -> str:
         return _plurals()[word]
     one: str = inflection.singularize(word)
     return word if word.endswith(("us", "is")) and not _is_known(one) else one  # tennis, but taxis
+
+
+def is_plural(word: str) -> bool:
+    """Whether a lower-case noun means several: "buses", "people"."""
+    return word in ("people", "folk") or singular(word) != word
 
 
 @lru_cache(maxsize=1024)

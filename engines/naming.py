@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from engines.english import noun, singular, stem, straightened, tokens
-from engines.phrases import Reading, Thing, read
+from engines.english import noun, singular, stem
+from engines.phrases import Denial, Reading, read
+from engines.shown import Shown, shown_by, squeezed
 from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing
 
 THRESHOLD = 0.72
 """Least cosine at which a word outside the vocabulary counts as another name for a thing."""
-
-SCREEN_TEXT_SUBJECT = "text"
-"""Subject of a claim that holds text read off the picture."""
 
 _TOGETHER = ("and", "with")  # shown by both being there
 _SCENERY = ("place", "traffic")  # what things are in: required only where nothing else is asked for
@@ -43,27 +41,15 @@ class Embedder(Protocol):
 class Fit:
     """How a moment fits a query.
 
-    `missing`: things that the query names and the moment doesn't show: not a hit. `unproven`: the
-    rest that the query says and nothing in the moment confirms (a colour, an action, a place, how things
-    stand together): still a hit, a weaker one.
+    `missing`: things that the query names and the moment doesn't show, and what the query denies and the
+    moment doesn't deny itself: not a hit. `fewer`: things of which the query wants more than the moment
+    counts. `unproven`: the rest that the query says and nothing in the moment confirms (a colour, an action,
+    a place, how things stand together). Both leave a hit, a weaker one.
     """
 
     missing: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    """What one moment shows: COCO kinds, name words and stems of words, names outside the vocabulary."""
-
-    labels: frozenset[str]
-    words: frozenset[str]
-    stems: frozenset[str]
-    squeezed: str  # the text without anything but letters and digits
-    names: tuple[str, ...]
-    relations: frozenset[str]
-    vehicles: int
-    has_writing: bool
 
 
 class NameMatcher:
@@ -108,9 +94,9 @@ class NameMatcher:
     def fits(self, query: str, moments: Sequence[tuple[str, Sequence[str]]]) -> list[Fit]:
         """How each of `moments` (its text, its claims' subjects) fits `query`, in order."""
         reading = read(query)
-        shown = [_shown(text, tuple(subjects)) for text, subjects in moments]
-        self._learn(reading, shown)
-        return [self._fit(reading, one) for one in shown]
+        there = [shown_by(text, tuple(subjects)) for text, subjects in moments]
+        self._learn(reading, there)
+        return [self._fit(reading, one) for one in there]
 
     def _resolved(self, thing: Thing) -> Thing:
         if thing.labels or thing.kind != "thing":
@@ -118,50 +104,52 @@ class NameMatcher:
         label = self.label(thing.name)
         return thing if label is None else replace(thing, labels=(label,), alike=True)
 
-    def _learn(self, reading: Reading, shown: Sequence[_Shown]) -> None:
+    def _learn(self, reading: Reading, shown: Sequence[Shown]) -> None:
         """Embeds in one batch all that the comparison will need."""
-        unknown = [t.name for t in reading.things if _is_open(t)]
-        lacking = [s for s in shown if any(not _says(name, s) for name in unknown)]
+        unknown = [t.name for t in reading.things if t.is_open]
+        lacking = [s for s in shown if any(not s.says(name) for name in unknown)]
         if lacking:
             self._remember([*unknown, *(n for s in lacking for n in (*s.labels, *s.names))])
 
-    def _fit(self, reading: Reading, shown: _Shown) -> Fit:
-        missing: list[str] = []
-        unproven: list[str] = []
+    def _fit(self, reading: Reading, shown: Shown) -> Fit:
         wanted = [t for t in reading.things if not t.negated]
-        scenery_alone = all(t.kind in _SCENERY for t in wanted)
-        for thing in reading.things:
-            if thing.negated:
-                unproven.append(f"no {thing.text}")
-            elif thing.kind in _SCENERY:
-                if not _shows_scenery(thing, shown):
-                    (missing if scenery_alone else unproven).append(thing.name)
-            elif thing.kind != "writing" or thing.attributes or not reading.quotes:
-                missing.extend(self._missing(thing, shown))
-                unproven.extend(_unproven(thing, shown))
-        for quote in reading.quotes:
-            if _squeezed(quote) not in shown.squeezed:
-                missing.append(quote)
-        for link in reading.links:
-            if reading.things[link.second].kind in _SCENERY or link.relation in _TOGETHER:
-                continue  # the scenery is doubted already; what is together is there
-            if link.relation not in shown.relations:
-                unproven.append(link.relation)
-        acts = [
-            word
-            for word, root in zip(reading.action_words, reading.actions, strict=True)
-            if root not in shown.stems
-        ]
-        # A query of nothing but a deed ("fighting"), or of what must not be there, can't fit everything.
-        (unproven if wanted or reading.quotes else missing).extend(acts)
-        if not wanted and not reading.quotes and not reading.actions:
-            missing.extend(f"no {t.text}" for t in reading.things)
-        return Fit(missing=_once(missing), unproven=_once(w for w in unproven if w not in missing))
+        found = [(thing, self._fit_of(thing, reading, shown)) for thing in wanted]
+        fits = _any_of(found) if reading.alternatives else [fit for _, fit in found]
+        missing = [name for fit in fits for name in fit.missing]
+        missing += [d.text for d in reading.denials if not self._denies(d, reading, shown)]
+        missing += [quote for quote in reading.quotes if squeezed(quote) not in shown.squeezed]
+        unproven = [name for fit in fits for name in fit.unproven]
+        unproven += _unproven_links(reading, shown)
+        # A query of nothing but a deed ("fighting") can't fit everything.
+        (unproven if wanted or reading.quotes else missing).extend(_unproven_acts(reading, shown))
+        return Fit(
+            missing=_once(missing),
+            fewer=_once(name for fit in fits for name in fit.fewer),
+            unproven=_once(word for word in unproven if word not in missing),
+        )
 
-    def _missing(self, thing: Thing, shown: _Shown) -> tuple[str, ...]:
+    def _fit_of(self, thing: Thing, reading: Reading, shown: Shown) -> Fit:
+        """How the moment fits one thing that the query names."""
+        if thing.kind in _SCENERY:
+            if _shows_scenery(thing, shown):
+                return Fit()
+            scenery_alone = all(t.kind in _SCENERY for t in reading.things if not t.negated)
+            return Fit(missing=(thing.name,)) if scenery_alone else Fit(unproven=(thing.name,))
+        if thing.kind == "writing" and not thing.attributes and reading.quotes:
+            return Fit()
+        missing, unproven = self._missing(thing, shown), _unproven(thing, shown)
+        if thing.kind != "thing" or thing.at_least == 1:
+            return Fit(missing=missing, unproven=tuple(unproven))
+        number, exact = shown.count(thing)
+        lacks = (thing.numbered,) if number < thing.at_least else ()
+        if exact:
+            return Fit(missing=missing, fewer=lacks, unproven=tuple(unproven))
+        return Fit(missing=missing, unproven=(*unproven, *lacks))
+
+    def _missing(self, thing: Thing, shown: Shown) -> tuple[str, ...]:
         if thing.kind == "writing":
             return _missing_writing(thing, shown)
-        if _says(thing.name, shown):
+        if shown.says(thing.name):
             return ()
         if thing.labels:
             lacks = not shown.labels.intersection(thing.labels)
@@ -170,6 +158,18 @@ class NameMatcher:
         others = (*shown.labels, *shown.names)
         similar = bool(others) and float(self._cosines(thing.name, others).max()) >= self.threshold
         return () if similar else (thing.name,)
+
+    def _denies(self, denial: Denial, reading: Reading, shown: Shown) -> bool:
+        """Whether the moment itself says that it is not so; that it says nothing of it proves nothing."""
+        if denial.thing is None:
+            return shown.denied_stems.issuperset(stem(singular(word)) for word in denial.words)
+        return any(self._alike(reading.things[denial.thing], other) for other in shown.denied)
+
+    def _alike(self, one: Thing, other: Thing) -> bool:
+        if one.name == other.name or set(one.labels) & set(other.labels):
+            return True
+        both_open = one.is_open and other.is_open
+        return both_open and float(self._cosines(one.name, [other.name])[0]) >= self.threshold
 
     def _cosines(self, name: str, others: Sequence[str]) -> npt.NDArray[np.float32]:
         self._remember([name, *others])
@@ -193,48 +193,19 @@ def shipped_vectors(embedder: str) -> dict[str, npt.NDArray[np.float32]]:
         return dict(zip(stored["labels"].tolist(), stored["vectors"], strict=True))
 
 
-@lru_cache(maxsize=4096)
-def _shown(text: str, subjects: tuple[str, ...]) -> _Shown:
-    readings = [read(text), *(read(subject) for subject in subjects)]
-    things = [thing for reading in readings for thing in reading.things if not thing.negated]
-    vocabulary = load_vocabulary()
-    words = [w for part in (text, *subjects) for w in tokens(straightened(part))]
-    described = readings[0].things
-    vehicles = [
-        t for t in described if set(t.labels) & set(vocabulary.groups["vehicle"]) and t.kind == "thing"
-    ]
-    relations = {link.relation for reading in readings for link in reading.links}
-    relations |= {thing.relation for thing in things if thing.relation}
-    return _Shown(
-        labels=frozenset(label for t in things for label in (*t.labels, *t.partners) if t.kind == "thing"),
-        words=frozenset([*words, *(singular(word) for word in words), *(t.name for t in things)]),
-        stems=frozenset(stem(word) for word in words),
-        squeezed=_squeezed(straightened(text)),
-        names=tuple(dict.fromkeys(t.name for t in things if _is_open(t))),
-        relations=frozenset(relations),
-        vehicles=sum(thing.count or 1 for thing in vehicles),
-        has_writing=SCREEN_TEXT_SUBJECT in subjects or any(t.kind == "writing" for t in things),
-    )
+def _any_of(found: Sequence[tuple[Thing, Fit]]) -> list[Fit]:
+    """The fits that count where one thing or another is asked for: all of them only if no thing is there."""
+    there = [fit for thing, fit in found if thing.kind in _SCENERY or not fit.missing]
+    one = any(thing.kind not in _SCENERY and not fit.missing for thing, fit in found)
+    return there if one else [fit for _, fit in found]
 
 
-def _is_open(thing: Thing) -> bool:
-    """No word list says what it is."""
-    return thing.kind == "thing" and not thing.labels
-
-
-def _shows_scenery(thing: Thing, shown: _Shown) -> bool:
+def _shows_scenery(thing: Thing, shown: Shown) -> bool:
     crowded = thing.kind == "traffic" and shown.vehicles >= _TRAFFIC_LEAST
-    return crowded or _says(thing.name, shown)
+    return crowded or shown.says(thing.name)
 
 
-def _says(name: str, shown: _Shown) -> bool:
-    """Every word of the name stands in the moment's words."""
-    return name in shown.words or (
-        " " in name and all(w in shown.words or singular(w) in shown.words for w in name.split())
-    )
-
-
-def _missing_writing(thing: Thing, shown: _Shown) -> tuple[str, ...]:
+def _missing_writing(thing: Thing, shown: Shown) -> tuple[str, ...]:
     """Writing is shown by the words on it; with none asked for, by any writing."""
     if not thing.attributes:
         return () if shown.has_writing or thing.name in shown.words else (thing.name,)
@@ -246,23 +217,37 @@ def _missing_writing(thing: Thing, shown: _Shown) -> tuple[str, ...]:
 _LEAST_INSIDE = 4  # letters: read text often runs words together, and short ones are found in anything
 
 
-def _is_written(word: str, shown: _Shown) -> bool:
-    return word in shown.words or (len(word) >= _LEAST_INSIDE and _squeezed(word) in shown.squeezed)
+def _is_written(word: str, shown: Shown) -> bool:
+    return word in shown.words or (len(word) >= _LEAST_INSIDE and squeezed(word) in shown.squeezed)
 
 
-def _unproven(thing: Thing, shown: _Shown) -> list[str]:
+def _unproven_links(reading: Reading, shown: Shown) -> list[str]:
+    """What is together is there; scenery is doubted already."""
+    return [
+        link.relation
+        for link in reading.links
+        if reading.things[link.second].kind not in _SCENERY
+        and link.relation not in _TOGETHER
+        and link.relation not in shown.relations
+    ]
+
+
+def _unproven_acts(reading: Reading, shown: Shown) -> list[str]:
+    acts = zip(reading.action_words, reading.actions, strict=True)
+    return [word for word, root in acts if root not in shown.stems]
+
+
+def _unproven(thing: Thing, shown: Shown) -> list[str]:
     said = [] if thing.kind == "writing" else [a for a in thing.attributes if not _said(a, shown)]
+    if thing.least is not None and thing.name in said:
+        said.remove(thing.name)  # a crowd: it is counted
     if thing.relation and thing.relation not in shown.relations and thing.relation not in _TOGETHER:
         said.append(thing.relation)
     return said
 
 
-def _said(attribute: str, shown: _Shown) -> bool:
-    return noun(attribute) in shown.words or stem(attribute) in shown.stems or _says(attribute, shown)
-
-
-def _squeezed(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
+def _said(attribute: str, shown: Shown) -> bool:
+    return noun(attribute) in shown.words or stem(attribute) in shown.stems or shown.says(attribute)
 
 
 def _once(words: Iterable[str]) -> tuple[str, ...]:

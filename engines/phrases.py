@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
 
 from engines.english import (
     noun,
@@ -21,37 +20,14 @@ from engines.english import (
     without_quotes,
     word_classes,
 )
-from engines.spotter.vocabulary import Name, load_vocabulary
-
-Kind = Literal["thing", "place", "writing", "traffic"]
+from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing, named, thing_of
 
 _MARKS = frozenset(",;.?!")
 _MOST_RELATION_WORDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thing:
-    """One noun phrase.
-
-    `text` is the phrase as written, lower case ("two red cars"); `name` its head, singular ("car").
-    `labels` are the COCO kinds that answer for it, () where no word of the vocabulary fits. `attributes` are
-    what is said of it and no detector of things shows ("red"; "woman" for a person). A "cyclist" is a person
-    with `relation` "riding" to one of the `partners`. `count` is the number in the text, if any. A `place`
-    ("street") is scenery; `writing` ("sign", "dialog") is known by what is read off it: its `attributes`
-    ("error" dialog) are looked for in the text on screen; `traffic` is many vehicles at once. `alike`: its
-    labels were guessed by similarity.
-    """
-
-    text: str
-    name: str
-    kind: Kind = "thing"
-    labels: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
-    count: int | None = None
-    negated: bool = False
-    relation: str | None = None
-    partners: tuple[str, ...] = ()
-    alike: bool = False
+_FORBIDDING = ("sign", "signpost", "notice", "placard")
+_WAYS = ("along", "across", "through")
+"""Relations to scenery, whatever its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +40,28 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a text says. `actions` are verbs that no relation of boxes shows ("run"), as stems; `action_words`
-    the same as written. `positions` are sides of the picture. `negations` are the words that deny.
-    `alternatives`: an "or" stands between things. `dangling` is a relation with a thing on one side only.
+class Denial:
+    """What a text says is not so: `text` as it was said, in lower case ("without a helmet"). `thing` is the
+    place among the reading's things of what is not there, or None where a deed or a state is denied ("isn't
+    moving"); `words` are what is said in it, without the word that denies. `start` and `end` count tokens.
     """
 
+    text: str
+    thing: int | None
+    words: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a text says. `words` are its tokens without what is quoted. `actions` are verbs that no relation
+    of boxes shows ("run"), as stems; `action_words` the same as written. `positions` are sides of the
+    picture. `negations` are the words that deny, `denials` what they deny. `alternatives`: an "or" stands
+    between things. `dangling` is a relation with a thing on one side only.
+    """
+
+    words: tuple[str, ...] = ()
     things: tuple[Thing, ...] = ()
     links: tuple[Link, ...] = ()
     actions: tuple[str, ...] = ()
@@ -77,6 +69,7 @@ class Reading:
     positions: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
     negations: tuple[str, ...] = ()
+    denials: tuple[Denial, ...] = ()
     alternatives: bool = False
     dangling: str | None = None
 
@@ -88,6 +81,7 @@ def read(text: str) -> Reading:
     reader = _Reader(tokens(without_quotes(plain)))
     reader.run()
     return Reading(
+        words=tuple(reader.words),
         things=tuple(reader.things),
         links=tuple(reader.links),
         actions=tuple(stem(word) for word in reader.actions),
@@ -95,6 +89,7 @@ def read(text: str) -> Reading:
         positions=tuple(reader.positions),
         quotes=quoted(plain),
         negations=tuple(reader.negations),
+        denials=tuple(reader.denials),
         alternatives=reader.alternatives,
         dangling=reader.dangling,
     )
@@ -110,15 +105,17 @@ class _Reader:
     actions: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
     negations: list[str] = field(default_factory=list)
+    denials: list[Denial] = field(default_factory=list)
     alternatives: bool = False
     pending: str | None = None  # the relation since the last thing
     dangling: str | None = None
     buffer: list[str] = field(default_factory=list)
     adjectives: list[str] = field(default_factory=list)
     count: int | None = None
+    least: int | None = None
     open: bool = False  # a determiner, number or adjective has begun a noun phrase
     one: bool = False  # it began with "a" or "an"
-    denied: bool = False
+    denying: int | None = None  # where the word stands that denies what comes next
     at: int = 0
 
     def run(self) -> None:
@@ -129,6 +126,8 @@ class _Reader:
 
     def _leave(self) -> None:
         """Ends a sentence; a relation that still waits for its second thing dangles."""
+        if self.denying is not None:
+            self._deny(thing=None, end=self.at)
         if self.pending not in (None, "of", "and", "with"):
             self.dangling = self.pending
         self.pending = None
@@ -141,9 +140,10 @@ class _Reader:
             return used
         if word in _MARKS:
             self._close()
+            if word == "," and self.denying == self.at - 1:  # "No, ...": an answer
+                self.denying = None
             if word in ".?!;":
                 self._leave()
-                self.denied = False
             return 1
         if word in classes.positions and self._is_position(word):
             self.positions.append(classes.positions[word])
@@ -154,23 +154,45 @@ class _Reader:
         if used:
             return used
         if word in classes.negations:
-            self._close()
-            self.negations.append(word)
-            self.denied = True
-            if word in ("nobody", "none"):
-                self.buffer = ["person"] if word == "nobody" else []
-                self._close()
-            return 1
+            return self._negation(word)
         return self._content(word)
+
+    def _negation(self, word: str) -> int:
+        self._close()
+        self.negations.append(word)
+        if self.denying is None:
+            self.denying = self.at
+        no_one = word == "no" and self.words[self.at + 1 : self.at + 2] == ["one"]
+        if not no_one and word not in ("nobody", "no-one"):
+            return 1
+        self.things.append(replace(named("person", name="person", attributes=[]), negated=True))
+        self._deny(thing=len(self.things) - 1, end=self.at + 1 + no_one)
+        return 1 + no_one
+
+    def _deny(self, *, thing: int | None, end: int) -> None:
+        """Keeps what is denied: the words from the one that denies up to `end`."""
+        assert self.denying is not None
+        said = [word for word in self.words[self.denying : end] if word not in _MARKS]
+        closed = word_classes().negations | word_classes().determiners | word_classes().glue
+        words = tuple(word for word in said if word not in closed)
+        if words or thing is not None:
+            self.denials.append(
+                Denial(text=" ".join(said), thing=thing, words=words, start=self.denying, end=end)
+            )
+        self.denying = None
 
     def _content(self, word: str) -> int:
         classes = word_classes()
         if word in classes.determiners:
             self._close()
             self.open, self.one = True, word in ("a", "an")
+            if self.words[max(self.at - 1, 0)] != "how":
+                self.least = classes.least.get(word)
         elif word in classes.numbers or word.isdecimal():
             self._number(word)
         elif word == "or":
+            if self.count is not None and self.words[self.at + 1 : self.at + 2] == ["more"]:
+                return 2
             self._close()
             self.alternatives = self.alternatives or bool(self.things)
         elif word == "of":
@@ -223,7 +245,7 @@ class _Reader:
         if self.things and self.things[-1].labels == ("person",):
             self.things[-1] = replace(self.things[-1], relation="riding", partners=("bicycle",))
         else:
-            self.things.append(_named("cyclist", name="cyclist", attributes=[]))
+            self.things.append(named("cyclist", name="cyclist", attributes=[]))
 
     def _is_position(self, word: str) -> bool:
         before = self.words[self.at - 1] if self.at else ""
@@ -239,13 +261,21 @@ class _Reader:
         self._close()
         numbers = word_classes().numbers
         value = numbers.get(word)
-        self.count = value if value is not None else int(word[:9])
+        number = value if value is not None else int(word[:9])
+        before = " ".join(self.words[max(self.at - 2, 0) : self.at])
+        if before in ("fewer than", "less than"):
+            self.adjectives.append(f"{before} {word}")
+        else:
+            self.count = number + 1 if before == "more than" else number
         self.open = True
 
     def _of(self) -> None:
         if self.buffer and singular(self.buffer[-1]) in word_classes().quantities:
+            self.least = word_classes().least.get(singular(self.buffer[-1]))
             self.buffer = []
             return
+        if not self.buffer and (self.count is not None or self.least is not None):
+            return  # "a couple of dogs", "lots of people"
         self._close()
         if self.things and self.pending is None:
             self.pending = "of"
@@ -265,7 +295,7 @@ class _Reader:
             self._say_of_last(word)
 
     def _say_of_last(self, word: str) -> None:
-        if self.things:
+        if self.things and self.denying is None:
             last = self.things[-1]
             self.things[-1] = replace(last, attributes=(*last.attributes, word))
 
@@ -307,7 +337,7 @@ class _Reader:
         return word.endswith(("ing", "ed", "ly")) and len(word) > 4
 
     def _verb(self, word: str) -> None:
-        if word not in word_classes().ignored_verbs:
+        if word not in word_classes().ignored_verbs and self.denying is None:
             self.actions.append(word)
 
     def _close(self) -> None:
@@ -318,14 +348,19 @@ class _Reader:
         elif adjectives:
             for word in adjectives:
                 self._say_of_last(word)
-            if not self.things:
+            if not self.things and self.denying is None:
                 self.actions.extend(adjectives)
-        self.buffer, self.adjectives, self.count = [], [], None
+        self.buffer, self.adjectives, self.count, self.least = [], [], None, None
         self.open = self.one = False
 
     def _keep(self, words: list[str], adjectives: list[str]) -> None:
-        thing = replace(_thing(words, adjectives), count=self.count, negated=self.denied)
-        self.denied = False
+        thing = thing_of(words, adjectives)
+        if thing.kind == "writing" and thing.name in _FORBIDDING and self.denying is not None:
+            thing = self._forbidding(thing)
+        least = self.least or word_classes().least.get(thing.name)
+        thing = replace(thing, count=self.count, least=least, negated=self.denying is not None)
+        if thing.kind == "thing" and not thing.labels and self.pending in _WAYS:
+            thing = replace(thing, kind="place")
         if not thing.labels and singular(thing.name) in word_classes().ignored_nouns:
             self.pending = None
             return
@@ -334,60 +369,22 @@ class _Reader:
             self._say_of_last(thing.text)
             return
         self.things.append(thing)
+        if thing.negated:
+            self._deny(thing=len(self.things) - 1, end=self.at)
         if self.pending is not None and len(self.things) > 1:
             link = Link(first=self._partner(), relation=self.pending, second=len(self.things) - 1)
             self.links.append(link)
         self.pending = None
 
+    def _forbidding(self, sign: Thing) -> Thing:
+        """ "No entry" sign: what looks like a denial is written there."""
+        if not sign.attributes or self.words[self.denying or 0] != "no":
+            return sign
+        self.denying = None
+        self.negations.pop()
+        return replace(sign, text=f"no {sign.text}", attributes=("no", *sign.attributes))
+
     def _partner(self) -> int:
         """The thing that a relation to the newest one starts at: the last that is no scenery."""
         earlier = range(len(self.things) - 2, -1, -1)
         return next((i for i in earlier if self.things[i].kind == "thing"), len(self.things) - 2)
-
-
-def _thing(words: Sequence[str], adjectives: Sequence[str]) -> Thing:
-    """The noun phrase of `words`: the longest tail that is a name is its head, the rest is said of it."""
-    classes = word_classes()
-    flat = " ".join(words).split()
-    for start in range(len(flat)):
-        tail = noun(" ".join(flat[start:]))
-        if tail in load_vocabulary().names:
-            return _named(tail, name=tail, attributes=[*adjectives, *flat[:start]], text=[*adjectives, *flat])
-    text = " ".join([*adjectives, *flat])
-    for start in range(len(flat)):
-        tail = noun(" ".join(flat[start:]))
-        said = (*adjectives, *flat[:start])
-        if tail in classes.places:
-            return Thing(text=text, name=tail, kind="place", attributes=said)
-        if tail in classes.traffic:
-            return Thing(text=text, name="traffic", kind="traffic", labels=_VEHICLES, attributes=said)
-        if tail in classes.writing:
-            return _writing(text, tail, said)
-    head = noun(flat[-1])
-    if head.isdecimal() and len(flat) > 1 and flat[-2] in classes.writing:  # "error 504"
-        return Thing(text=text, name=flat[-2], kind="writing", attributes=(*adjectives, *flat))
-    if head.isdecimal() and len(flat) > 1:  # "gate 5"
-        head = f"{flat[-2]} {head}"
-        flat = flat[:-1]
-    return Thing(text=text, name=head, attributes=(*adjectives, *flat[:-1]))
-
-
-_VEHICLES = ("car", "motorcycle", "bus", "truck")
-
-
-def _writing(text: str, name: str, said: tuple[str, ...]) -> Thing:
-    spoken = (name,) if not said and name in word_classes().spoken_writing else ()
-    return Thing(text=text, name=name, kind="writing", attributes=said + spoken)
-
-
-def _named(phrase: str, *, name: str, attributes: Sequence[str], text: Sequence[str] = ()) -> Thing:
-    known: Name = load_vocabulary().names[phrase]
-    extra = () if known.attribute is None else (known.attribute,)
-    return Thing(
-        text=" ".join(text) or phrase,
-        name=name,
-        labels=known.labels,
-        attributes=(*attributes, *extra),
-        relation=known.relation,
-        partners=known.partners,
-    )

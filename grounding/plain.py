@@ -1,4 +1,4 @@
-"""Text from models, pictures and file names made safe to print, and times as a player shows them.
+"""Text from models, pictures and file names made safe to print, counts, and times as a player shows them.
 
 Such text may hold anything: terminal escape sequences, line breaks, marks that turn the reading direction
 around.
@@ -7,6 +7,8 @@ around.
 from __future__ import annotations
 
 import re
+
+from inflection import pluralize
 
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system command: window title, link, clipboard
@@ -29,6 +31,11 @@ def clock(seconds: float) -> str:
     sign = "-" if seconds < 0 and milliseconds else ""
     start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
     return f"{sign}{start}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the right number: 1 file, 2 files, 1,000,000 moments."""
+    return f"{count:,} {noun if count == 1 else pluralize(noun)}"
 
 
 def number(value: float) -> str:

@@ -18,8 +18,8 @@ from indexer.pipeline import interval_s
 from indexer.progress import Reporter
 from indexer.questions import as_question
 from indexer.reading import Cut, cut, plan, read_ahead
-from indexer.report import shown
 from indexer.timing import Stopwatch
+from storage.paths import path_to_text
 from storage.rows import CoverageRow
 from video.frames import Clip, VideoInfo
 from video.probe import probe
@@ -57,7 +57,7 @@ class AskResult:
         answer = self.answer
         return {
             "schema": "proofreel.ask/1",
-            "video": shown(self.video),
+            "video": path_to_text(self.video),
             "question": self.question,
             "engine": self.engine,
             "answer": answer.text,
@@ -68,7 +68,7 @@ class AskResult:
             "seconds": round(self.seconds, 3),
             "coverage": {kind: round(seconds, 3) for kind, seconds in self.coverage.items()},
             "interval_seconds": None if self.interval_s is None else round(self.interval_s, 3),
-            "overlay": None if self.overlay is None else shown(self.overlay),
+            "overlay": None if self.overlay is None else path_to_text(self.overlay),
         }
 
 

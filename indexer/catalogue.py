@@ -6,7 +6,7 @@ Gives what each file is; what is left to do with the videos among them is decide
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +51,43 @@ class Catalogue:
         self._stopwatch = stopwatch
         self._stop = stop
         self._reporter = reporter
+        self._paths: Sequence[Path] = ()
+        self._found: list[FoundFile | Rejected] = []
 
-    def take_stock(self, paths: Sequence[Path]) -> list[Placed | FileReport]:
-        """What every file under `paths` is, in the order of the scan; files that are gone are marked so.
+    def scan(self, paths: Sequence[Path]) -> None:
+        """Find every file under `paths`; none is opened."""
+        self._paths = paths
+        for found in scan(paths, home=self._database.home):
+            self._reporter.looking(found.path)
+            self._found.append(found)
+
+    @property
+    def known_videos(self) -> set[int]:
+        """The videos that are surely among what was found: their files are as they were."""
+        files = ((f, self._known.get(os.fspath(f.path))) for f in self._found if isinstance(f, FoundFile))
+        return {
+            known.video_id
+            for found, known in files
+            if known is not None and known.video_id is not None and is_as_it_was(found, known)
+        }
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Every path that was found, in the order of the scan."""
+        return [found.path for found in self._found]
+
+    def take_stock(self) -> Iterator[Placed | FileReport]:
+        """What every file that was found is, in the order of the scan; files that are gone are marked so.
 
         A folder that was named and holds no video is a failure of its own. Raises StorageError, `Stopped`.
         """
         items: list[Placed | FileReport] = []
-        for found in scan(paths, home=self._database.home):
+        for found in self._found:
             self._reporter.looking(found.path)
             items.append(_rejected(found) if isinstance(found, Rejected) else self._look_at(found))
-        self._mark_missing(paths, seen={os.fspath(item.path) for item in items})
-        return [*items, *_fruitless(paths, items)]
+            yield items[-1]
+        self._mark_missing(self._paths, seen={os.fspath(item.path) for item in items})
+        yield from _fruitless(self._paths, items)
 
     def _look_at(self, found: FoundFile) -> Placed | FileReport:
         known = self._known.get(os.fspath(found.path))
@@ -142,12 +167,9 @@ def _rejected(item: Rejected) -> FileReport:
 
 def _fruitless(paths: Sequence[Path], items: Iterable[Placed | FileReport]) -> list[FileReport]:
     """A failure for each named folder in which there is neither a video nor anything that failed."""
-    fruitful = {
-        parent
-        for item in items
-        if isinstance(item, Placed) or item.status == "failed"
-        for parent in (item.path, *item.path.parents)
-    }
+    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}
+    parents = {path.parent for path in found}  # few, where files are many
+    fruitful = found | parents | {above for parent in parents for above in parent.parents}
     folders = dict.fromkeys(Path(os.path.abspath(path)) for path in paths)
     reason = "no video lies in this folder; name one that holds videos"
     return [

@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from grounding.errors import printable
-from grounding.plain import plain
+from grounding.plain import counted, plain
 from indexer.stopping import Stop, next_time_of_day
 
 if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
     from indexer.asking import AskResult
+    from indexer.damage import DamagedVideo
     from indexer.embedding import Embedder
     from indexer.report import IndexReport
-    from indexer.status import Status
+    from indexer.status import OpenJob, Status
 
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
 RETRY_CHOICES = ("quarantined",)
+MOST_LISTED = 20
+"""Lines of one kind that `status` prints for people; its JSON lists all."""
+
+T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
@@ -80,7 +85,11 @@ def index(
     Exit codes: 0 done; 1 something failed: each file is named, also a PATH that is missing or gives no
     video (other files that are no video are skipped and named); 2 wrong usage; 130 or 143 interrupted.
     """
+    from engines import ENGINES
+
     stop = Stop(until=None if until is None else next_time_of_day(until, now=datetime.now()))
+    if engine not in ENGINES:
+        raise ValueError(f"--engine takes {' or '.join(ENGINES)}, not {engine!r}")
     if retry is not None and retry not in RETRY_CHOICES:
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
     if not library.strip():
@@ -212,11 +221,11 @@ def _print_json(document: dict[str, Any]) -> None:
 def _print_index(report: IndexReport) -> None:
     totals = report.totals
     counts = ", ".join(f"{count} {status}" for status, count in sorted(totals.files.items()))
-    print(f"{len(report.files)} files: {counts or 'none'}")
+    print(f"{counted(len(report.files), 'file')}: {counts or 'none'}")
     if totals.segments:
         print(
             f"{totals.video_seconds:.1f} s of video in {totals.wall_seconds:.1f} s "
-            f"({totals.times_real:.1f}x real time), {totals.moments} moments"
+            f"({totals.times_real:.1f}x real time), {counted(totals.moments, 'moment')}"
         )
     if report.ending == "interrupted":
         print("stopped by a signal; what is done is kept, the same command goes on from here")
@@ -247,31 +256,44 @@ def _may_miss(result: AskResult) -> list[str]:
 
 
 def _print_status(found: Status) -> None:
-    from indexer.damage import told
-
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
-            f"library {plain(library.name)}: {library.files} files{missing}, "
-            f"{library.videos} videos, {library.seconds:.1f} s"
+            f"library {plain(library.name)}: {counted(library.files, 'file')}{missing}, "
+            f"{counted(library.videos, 'video')}, {library.seconds:.1f} s"
         )
     for run in found.runs:
         seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
         print(
             f"engine {plain(run.engine)}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending"
         )
-    print(f"{found.moments} moments, {found.pending_s:.1f} s pending in all")
-    for job in found.pending:
-        print(f"pending      {job.path}: {job.segments_left} segments{_because(job.reason)}")
-    for video in found.not_begun:
-        print(f"pending      {video.path}: {video.seconds:.1f} s, not begun")
-    for job in found.quarantined:
-        print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
-    for damaged in found.damaged:
-        print(f"damaged      {damaged.path}: {told(damaged.damaged_s, seconds=damaged.seconds)}")
-    for file in found.unusable:
-        print(f"unusable     {file.path}: {plain(file.reason)}")
+    print(f"{counted(found.moments, 'moment')}, {found.pending_s:.1f} s pending in all")
+    _print_listed("pending", found.pending, _open_job)
+    _print_listed("pending", found.not_begun, lambda v: f"{_where(v.path)}: {v.seconds:.1f} s, not begun")
+    _print_listed("quarantined", found.quarantined, _open_job)
+    _print_listed("damaged", found.damaged, _damaged)
+    _print_listed("unusable", found.unusable, lambda file: f"{_where(file.path)}: {plain(file.reason)}")
 
 
-def _because(reason: str | None) -> str:
-    return f": {plain(reason)}" if reason else ""
+def _print_listed(kind: str, items: Sequence[T], told: Callable[[T], str]) -> None:
+    for item in items[:MOST_LISTED]:
+        print(f"{kind:12} {told(item)}")
+    if len(items) > MOST_LISTED:
+        print(f"{kind:12} and {len(items) - MOST_LISTED:,} more; --json lists all")
+
+
+def _open_job(job: OpenJob) -> str:
+    reason = f": {plain(job.reason)}" if job.reason else ""
+    return f"{_where(job.path)}: {counted(job.segments_left, 'segment')}{reason}"
+
+
+def _damaged(video: DamagedVideo) -> str:
+    from indexer.damage import told
+
+    return f"{_where(video.path)}: {told(video.damaged_s, seconds=video.seconds)}"
+
+
+def _where(path: Path | None) -> str:
+    from indexer.report import shown
+
+    return "(no file)" if path is None else shown(path)

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from grounding.evidence import Span
 from indexer.merging import join
-from indexer.report import shown
 from storage.paths import text_to_path
 from storage.reports import replaced
 from storage.schema import Coverage, File, Job, Segment, Video
@@ -25,7 +24,7 @@ TOLD_FROM_S = 0.05
 class DamagedVideo:
     """A video of `seconds`, of which `damaged_s` can't be seen, and where it is or was last."""
 
-    path: str
+    path: Path
     seconds: float
     damaged_s: float
 
@@ -46,7 +45,7 @@ def damaged_videos(session: Session) -> Iterable[DamagedVideo]:
     found: dict[int, DamagedVideo] = {}
     for video_id, seconds, text in rows:
         if damaged_s.get(video_id, 0.0) >= TOLD_FROM_S:
-            path = shown(Path(text_to_path(text)))
+            path = Path(text_to_path(text))
             found.setdefault(
                 video_id, DamagedVideo(path=path, seconds=seconds, damaged_s=damaged_s[video_id])
             )

@@ -1,9 +1,9 @@
 """What an engine said about one window, turned into its segment's rows. Pure: nothing is read or written.
 
 Every time ends on a frame that was there. A claim is kept at the time and pts of the sampled frame that it
-speaks of; one that speaks of no sampled frame is a problem, not evidence. No moment reaches into damage: it
-is cut there, and what says nothing but of damaged time is a problem. A model's text is not trusted: it is cut
-to length here, and counted as a problem when it was cut.
+speaks of; one that speaks of no sampled frame is a problem, not evidence. No moment, track or read text
+reaches into damage: it is cut there, and what says nothing but of damaged time is a problem. A model's text
+is not trusted: it is cut to length here, and counted as a problem when it was cut.
 """
 
 from __future__ import annotations
@@ -61,8 +61,15 @@ def segment_rows(clip: Clip, asked: Sequence[Asked], *, interval_s: float) -> Se
     return SegmentRows(
         answers=tuple(_answer(item, times=times) for item in asked),
         coverage=tile(clip),
-        tracks=tuple(_track(track) for item in asked for track in item.reply.tracks),
-        screen_texts=tuple(_screen_text(text) for item in asked for text in item.reply.screen_texts),
+        tracks=tuple(
+            row for item in asked for track in item.reply.tracks for row in _tracks(track, times=times)
+        ),
+        screen_texts=tuple(
+            _screen_text(text, span)
+            for item in asked
+            for text in item.reply.screen_texts
+            if (span := _around(text, times=times)) is not None
+        ),
     )
 
 
@@ -270,17 +277,27 @@ def _screen_claim(text: ScreenText, *, moment: int) -> ClaimRow:
     )
 
 
-def _track(track: Track) -> TrackRows:
-    points = tuple(
+def _tracks(track: Track, *, times: FrameTimes) -> list[TrackRows]:
+    """The track; or, where it reaches into damage, its sound parts in which the thing was seen."""
+    points = [
         TrackPointRow(time_s=p.time_s, pts=p.pts, box=p.box, confidence=p.confidence) for p in track.points
-    )
-    return TrackRows(label=_cut(track.label, MAX_NAME_CHARS), span=track.span, points=points)
+    ]
+    parts = remaining(track.span, times.damaged)
+    if parts == (track.span,):
+        return [_track(track, track.span, points)]
+    sound = [p for p in points if not any(d.start_s <= p.time_s < d.end_s for d in times.damaged)]
+    seen = [(part, [p for p in sound if part.start_s <= p.time_s <= part.end_s]) for part in parts]
+    return [_track(track, part, inside) for part, inside in seen if inside]
 
 
-def _screen_text(text: ScreenText) -> ScreenTextRows:
+def _track(track: Track, span: Span, points: Sequence[TrackPointRow]) -> TrackRows:
+    return TrackRows(label=_cut(track.label, MAX_NAME_CHARS), span=span, points=tuple(points))
+
+
+def _screen_text(text: ScreenText, span: Span) -> ScreenTextRows:
     return ScreenTextRows(
         text=_cut(text.text, MAX_TEXT_CHARS),
-        span=text.span,
+        span=span,
         time_s=text.time_s,
         pts=text.pts,
         box=text.box,

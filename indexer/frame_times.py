@@ -59,9 +59,10 @@ class FrameTimes:
     def covering(self, span: Span, *, shown_pts: Iterable[int]) -> Span:
         """`span`, and all the time that the sampled frames with these pts are on display in the window.
 
-        A frame that is on display when the span begins does not make it begin earlier.
+        A frame that is on display when the span begins does not make it begin earlier. A pts that was not
+        sampled (an engine may name a damaged frame) adds nothing.
         """
-        shown = [self._shown[pts] for pts in shown_pts]
+        shown = [self._shown[pts] for pts in shown_pts if pts in self._shown]
         begins = [frame.start_s for frame in shown if frame.end_s <= span.start_s]
         ends = [frame.end_s for frame in shown]
         return Span(min([span.start_s, *begins]), max([span.end_s, *ends]))

@@ -1,20 +1,15 @@
-"""What a file *is*: the hash of its whole content, so that a moved, renamed or copied file keeps its history.
-
-The whole file is read, not a sample of it: two recordings of one camera can share their first and last
-megabytes and their size, and a wrong "same" would lose a video without a word.
+"""What a file *is*: the hash of its whole content, so that a moved, renamed or copied file keeps its history;
+and whether it stays the same while it is read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding.errors import MediaError, Unreadable
-
-CHUNK_BYTES = 4 * 2**20
-DIGEST_BYTES = 32
+from storage import content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +40,9 @@ def check_unchanged(path: Path, before: Stamp) -> None:
 
 
 def content_hash(path: Path) -> str:
-    """BLAKE2b of the whole content, as 64 hex digits.
-
-    Raises Unreadable when the file can't be opened or read to its end.
-    """
-    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    buffer = bytearray(CHUNK_BYTES)
-    view = memoryview(buffer)
+    """The hash of the whole content. Raises Unreadable when the file can't be opened or read to its end."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            while count := file.readinto(buffer):
-                digest.update(view[:count])
+        return content.content_hash(path)
     except OSError as error:
         reason = f"can't be read ({error.strerror}); allow reading it or leave it out"
         raise Unreadable(path, reason) from error
-    return digest.hexdigest()

@@ -1,7 +1,8 @@
 """`index`: every file under the given paths is named, and every video among them looked at, once.
 
-First all files are recognised, so that the work is known; then video after video is done. Whatever is
-committed stays, whenever this ends, and the next call goes on where it stopped.
+First all files are recognised, so that the work is known; then video after video is done. A job for all that
+was asked is kept before the first frame is decoded. Whatever is committed stays, whenever this ends, and the
+next call goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -10,35 +11,40 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from engines.contract import ClipSpec, Engine, Question
 from grounding.evidence import Span
+from grounding.plain import counted
 from indexer.catalogue import Catalogue, Placed
 from indexer.damage import damaged_s_of, told
 from indexer.embedding import Embedder, Remembering
-from indexer.ledger import Standing, embedders, is_gone, lengths, paths_of_video, standings
+from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from indexer.work import Done, Task, Tools, Worker
+from indexer.work import RETRY, Done, Task, Tools, Worker
 from storage import (
     Database,
     HomeLock,
     ensure_library,
     ensure_run,
     known_files,
+    plan_jobs,
     retry_quarantined,
 )
+from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
-from storage.vectors import refresh_generation
+from storage.reports import covered_s, library_named, stretches_to_do
 
 NEVER = Standing()
+GO_ON = "run the same command again to go on"
+NOT_BEGUN = f"not begun; {GO_ON}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,15 @@ class _Run:
         self.reporter.file_done(report)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Night:
+    """A call with its engine; `run_id` is that way of answering in the database."""
+
+    run: _Run
+    engine: Engine
+    run_id: int
+
+
 def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = None) -> IndexReport:
     """Index everything under `request.paths` into the home; twice does nothing the second time.
 
@@ -90,29 +105,6 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
 
 
 def _index(run: _Run) -> None:
-    placed = _take_stock(run)
-    if not placed:
-        return
-    with run.stop.at_once():
-        engine = run.request.engine()
-    try:
-        with run.database.writing() as session:
-            run_id = ensure_run(
-                session,
-                fingerprint=engine.fingerprint,
-                engine=engine.name,
-                config={"clip": asdict(engine.spec)},
-            )
-        tasks = _plan(run, placed, engine=engine, run_id=run_id)
-        if tasks:
-            _work(run, tasks, engine=engine, run_id=run_id)
-    finally:
-        engine.close()
-    _refresh_vectors(run)
-
-
-def _take_stock(run: _Run) -> list[Placed]:
-    """The videos found; all else is settled at once."""
     with run.database.writing() as session:
         library_id = ensure_library(session, run.request.library)
         known = known_files(session, library_id)
@@ -124,8 +116,68 @@ def _take_stock(run: _Run) -> list[Placed]:
         stop=run.stop,
         reporter=run.reporter,
     )
+    catalogue.scan(run.request.paths)
+    try:
+        _index_found(run, catalogue)
+    except Stopped:
+        named = {report.path for report in run.files}
+        for path in catalogue.files:
+            if path not in named:
+                run.settle(FileReport(path=path, status="skipped", reason=NOT_BEGUN))
+        raise
+
+
+def _index_found(run: _Run, catalogue: Catalogue) -> None:
+    with ExitStack() as stack:
+        night: _Night | None = None
+        # Before new files are read, which takes long: what is asked of the others is kept whenever it ends.
+        if known := catalogue.known_videos:
+            night = stack.enter_context(_night(run))
+            _schedule(night, known)
+        placed = _take_stock(run, catalogue)
+        if not placed:
+            return
+        night = night or stack.enter_context(_night(run))
+        if fresh := {item.video_id for item in placed} - known:
+            _schedule(night, fresh)
+        tasks = _plan(night, placed)
+        if tasks:
+            _work(night, tasks)
+    _refresh_vectors(run)
+
+
+@contextmanager
+def _night(run: _Run) -> Iterator[_Night]:
+    """The engine, made now and closed at the end, and the id of its way of answering."""
+    with run.stop.at_once():
+        engine = run.request.engine()
+    try:
+        with run.database.writing() as session:
+            run_id = ensure_run(
+                session,
+                fingerprint=engine.fingerprint,
+                engine=engine.name,
+                config={"clip": asdict(engine.spec)},
+            )
+        yield _Night(run=run, engine=engine, run_id=run_id)
+    finally:
+        engine.close()
+
+
+def _schedule(night: _Night, video_ids: Collection[int]) -> None:
+    """A pending job for all that is asked and not done, in one transaction: what is not reached is known."""
+    request = night.run.request
+    questions: list[Asked] = [(q.task, q.text) for q in request.questions]
+    with night.run.database.writing() as session:
+        if request.retry_quarantined:
+            retry_quarantined(session, video_ids, run_id=night.run_id)
+        plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
+
+
+def _take_stock(run: _Run, catalogue: Catalogue) -> list[Placed]:
+    """The videos found; all else is settled at once."""
     placed = []
-    for item in catalogue.take_stock(run.request.paths):
+    for item in catalogue.take_stock():
         if isinstance(item, Placed):
             placed.append(item)
         else:
@@ -133,16 +185,12 @@ def _take_stock(run: _Run) -> list[Placed]:
     return placed
 
 
-def _plan(run: _Run, placed: Sequence[Placed], *, engine: Engine, run_id: int) -> list[Task]:
+def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
     """What is left to do, one task a video; files that need nothing are settled at once."""
-    if run.request.retry_quarantined:
-        with run.database.writing() as session:
-            for video_id in {item.video_id for item in placed}:
-                retry_quarantined(session, run_id=run_id, video_id=video_id)
+    run = night.run
     with run.database.reading() as session:
-        standing_of = standings(session, fingerprint=engine.fingerprint)
+        standing_of = standings(session, run_id=night.run_id)
         run.seconds_of = lengths(session)
-    questions: tuple[Asked, ...] = tuple((q.task, q.text) for q in run.request.questions)
     first: dict[int, Path] = {}
     for item in sorted(placed, key=lambda item: item.new):  # a path that was known before its copies
         first.setdefault(item.video_id, item.path)
@@ -151,11 +199,11 @@ def _plan(run: _Run, placed: Sequence[Placed], *, engine: Engine, run_id: int) -
         standing = standing_of.get(item.video_id, NEVER)
         if item.path != first[item.video_id]:
             run.settle(_same_as(run, item, first[item.video_id]))
-        elif standing.lacks(questions):
-            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp, questions=questions))
+        elif standing.is_pending:
+            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp))
         else:
             run.settle(_nothing_to_do(run, item, standing))
-    _announce(run, tasks, standing_of, spec=engine.spec)
+    _announce(run, tasks, standing_of, spec=night.engine.spec)
     return tasks
 
 
@@ -171,7 +219,7 @@ def _same_as(run: _Run, item: Placed, other: Path) -> FileReport:
 def _nothing_to_do(run: _Run, item: Placed, standing: Standing) -> FileReport:
     seconds = run.seconds_of[item.video_id]
     if standing.quarantined:
-        reason = f"in quarantine: {standing.quarantined[0]}; --retry quarantined tries again"
+        reason = f"in quarantine: {standing.quarantined[0]}; {RETRY}"
         return FileReport(path=item.path, status="failed", reason=reason, seconds=seconds)
     if item.new:
         with run.database.reading() as session:
@@ -196,11 +244,12 @@ def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing]
     run.reporter.planned(files=len(tasks), segments=num_segments, seconds=seconds)
 
 
-def _work(run: _Run, tasks: Sequence[Task], *, engine: Engine, run_id: int) -> None:
+def _work(night: _Night, tasks: Sequence[Task]) -> None:
+    run = night.run
     tools = Tools(
         database=run.database,
-        run_id=run_id,
-        engine=engine,
+        run_id=night.run_id,
+        engine=night.engine,
         embedder=Remembering(run.request.embedder),
         stopwatch=run.stopwatch,
         stop=run.stop,
@@ -236,8 +285,8 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
             damaged_s=damaged_s,
         )
     if done.state == "stopped":
-        how_far = f"stopped after {len(done.windows)} segments" if done.windows else "not begun"
-        reason = f"{how_far}; run the same command again to go on"
+        how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
+        reason = how_far if done.windows else NOT_BEGUN
         return FileReport(path=task.path, status="skipped", reason=reason, seconds=seconds)
     return FileReport(path=task.path, status="failed", reason=done.reason, seconds=seconds)
 
@@ -259,6 +308,7 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
         wall_seconds=wall_s,
         segments=sum(len(windows) for windows in run.windows.values()),
         moments=run.num_moments,
+        pending_seconds=_pending_s(run),
         spent=dict(run.stopwatch.spent),
     )
     return IndexReport(
@@ -267,6 +317,13 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
         totals=totals,
         ending=run.stop.reason() or "complete",
     )
+
+
+def _pending_s(run: _Run) -> float:
+    """What waits in the library, whoever asked for it."""
+    with run.database.reading() as session:
+        library_id = library_named(session, run.request.library)
+        return covered_s(stretches_to_do(session, library_id=library_id))
 
 
 def _length(span: Span) -> float:

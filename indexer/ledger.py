@@ -4,65 +4,50 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from storage.jobs import Asked
 from storage.paths import text_to_path
-from storage.schema import Embedding, File, Job, JobQuestion, Question, Run, Segment, Video
+from storage.schema import File, Job, Segment, Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How far a video has come under one run: what was asked, is half done, was given up and why."""
+    """How far a video has come under one run: what waits (in segments, once begun), what was given up and
+    why.
+    """
 
-    asked: frozenset[Asked] = frozenset()
+    is_pending: bool = False
     pending_segments: int = 0
-    has_pending_job: bool = False
     quarantined: tuple[str, ...] = field(default=())
 
-    def lacks(self, questions: Sequence[Asked]) -> bool:
-        """Whether there is anything left to do."""
-        return self.has_pending_job or not self.asked.issuperset(questions)
 
-
-def standings(session: Session, *, fingerprint: str) -> dict[int, Standing]:
-    """The standing of every video that has a job under the run with this fingerprint, by video id."""
-    of_run = select(Run.id).where(Run.fingerprint == fingerprint).scalar_subquery()
-    asked: defaultdict[int, set[Asked]] = defaultdict(set)
-    for video_id, task, text in session.execute(
-        select(Job.video_id, Question.task, Question.text)
-        .join(JobQuestion, JobQuestion.job_id == Job.id)
-        .join(Question, Question.id == JobQuestion.question_id)
-        .where(Job.run_id == of_run)
-    ):
-        asked[video_id].add((task, text))
+def standings(session: Session, *, run_id: int) -> dict[int, Standing]:
+    """The standing of every video that has a job under this run which is not done, by video id."""
     open_jobs = dict(
         session.execute(
             select(Job.video_id, func.count(Segment.id))
             .outerjoin(Segment, (Segment.job_id == Job.id) & (Segment.state == "pending"))
-            .where(Job.run_id == of_run, Job.state == "pending")
+            .where(Job.run_id == run_id, Job.state == "pending")
             .group_by(Job.video_id)
         ).all()
     )
     given_up: defaultdict[int, list[str]] = defaultdict(list)
     for video_id, reason in session.execute(
         select(Job.video_id, Job.reason)
-        .where(Job.run_id == of_run, Job.state == "quarantined")
+        .where(Job.run_id == run_id, Job.state == "quarantined")
         .order_by(Job.id)
     ):
         given_up[video_id].append(reason or "no reason was kept")
     return {
         video_id: Standing(
-            asked=frozenset(asked[video_id]),
+            is_pending=video_id in open_jobs,
             pending_segments=open_jobs.get(video_id, 0),
-            has_pending_job=video_id in open_jobs,
             quarantined=tuple(given_up[video_id]),
         )
-        for video_id in {*asked, *open_jobs, *given_up}
+        for video_id in {*open_jobs, *given_up}
     }
 
 
@@ -77,11 +62,6 @@ def lengths(session: Session) -> dict[int, float]:
     return {
         id: end - start for id, start, end in session.execute(select(Video.id, Video.start_s, Video.end_s))
     }
-
-
-def embedders(session: Session) -> list[str]:
-    """The names of the embedders that made the vectors there are."""
-    return list(session.scalars(select(Embedding.embedder).distinct().order_by(Embedding.embedder)))
 
 
 def is_gone(path: str) -> bool:

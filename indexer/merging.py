@@ -81,7 +81,11 @@ def merge(question: str, answers: Sequence[WindowAnswer], *, sight: Sight) -> Me
     if all(_is_negative(a) for a in given) and (len(given) < len(answers) or not sight.is_whole):
         return _abstention(_why_not_no(answers, num_given=len(given), sight=sight))
     evidence = tuple(e for a in given for e in a.evidence)
-    spans = join([s for a in given for s in a.answer.spans])
+    spans = _over_borders(
+        join([s for a in given for s in a.answer.spans]),
+        starts_s=[a.window.start_s for a in answers],
+        interval_s=sight.interval_s,
+    )
     if _COUNTING.match(question):
         text, evidence = _most(given)
     elif spans:
@@ -97,6 +101,21 @@ def join(spans: Sequence[Span], *, gap_s: float = BORDER_S) -> tuple[Span, ...]:
     for span in sorted(spans, key=lambda s: (s.start_s, s.end_s)):
         if joined and span.start_s - joined[-1].end_s <= gap_s:
             joined[-1] = Span(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+def _over_borders(spans: Sequence[Span], *, starts_s: Sequence[float], interval_s: float) -> tuple[Span, ...]:
+    """The spans, with one that is there when a window begins joined to what was there one sample before it.
+
+    What stands only on samples (text that scrolls) ends at the last of them, short of the border.
+    """
+    joined: list[Span] = []
+    for span in spans:
+        at_border = any(abs(span.start_s - start_s) <= BORDER_S for start_s in starts_s)
+        if joined and at_border and span.start_s - joined[-1].end_s <= interval_s:
+            joined[-1] = Span(joined[-1].start_s, span.end_s)
         else:
             joined.append(span)
     return tuple(joined)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from grounding.errors import printable
-from grounding.plain import plain
+from grounding.plain import counted, plain
 from indexer.report import FileReport, shown
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Bars(Silent):
 
     def planned(self, *, files: int, segments: int, seconds: float) -> None:
         self._segments, self._started = segments, self._clock()
-        self._progress.update(self._task, description=self._doing, total=seconds, detail=f"{files} files")
+        detail = counted(files, "file")
+        self._progress.update(self._task, description=self._doing, total=seconds, detail=detail)
 
     def segment_done(self, path: Path, *, seconds: float) -> None:
         self._done += 1

@@ -7,10 +7,12 @@ followed it; else it stands only for the half interval around the frame on which
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from engines.contract import Track, TrackPoint
 from grounding.errors import printable
@@ -30,6 +32,10 @@ AROUND_S = 1.0
 """Seconds shown before and after a claim that belongs to no span."""
 
 SAME_THING_IOU = 0.5
+
+_ROUNDING_S = 1e-6
+
+T = TypeVar("T")
 
 
 def check_overlay(out: Path, *, video: Path) -> None:
@@ -70,29 +76,58 @@ class Marks:
 
     def __init__(self, evidence: Sequence[Evidence], *, tracks: Sequence[Track], reach_s: float) -> None:
         self._reach_s = reach_s
-        self._followed: dict[int, tuple[Track, Evidence]] = {}
-        self._alone: list[tuple[Box, Evidence]] = []
+        there = Timeline([(track.span.start_s, track.span.end_s, track) for track in tracks])
+        followed: dict[int, tuple[Track, Evidence]] = {}
+        alone: list[tuple[Box, Evidence]] = []
         for item in evidence:
             for box in item.claim.boxes:
-                track = _track_of(box, item.time_s, tracks)
+                track = _track_of(box, item.time_s, there.at(item.time_s))
                 if track is None:
-                    self._alone.append((box, item))
+                    alone.append((box, item))
                 else:
-                    self._followed[id(track)] = (track, item)
+                    followed[id(track)] = (track, item)
+        self._followed = Timeline(
+            [(track.span.start_s, track.span.end_s, (track, item)) for track, item in followed.values()]
+        )
+        wide_s = reach_s + _ROUNDING_S
+        self._alone = Timeline([(i.time_s - wide_s, i.time_s + wide_s, (box, i)) for box, i in alone])
 
     def at(self, time_s: float) -> list[Mark]:
         """The marks to draw on the frame that is on display at `time_s`, each thing once."""
         followed = [
             Mark(box=box, label=track.label, confidence=item.confidence)
-            for track, item in self._followed.values()
+            for track, item in self._followed.at(time_s)
             if (box := box_at(track, time_s)) is not None
         ]
         alone = [
             Mark(box=box, label=item.claim.subject, confidence=item.confidence)
-            for box, item in self._alone
+            for box, item in self._alone.at(time_s)
             if abs(item.time_s - time_s) <= self._reach_s
         ]
         return [*followed, *alone]
+
+
+class Timeline(Generic[T]):
+    """Things that each last from a start to an end, both included; those of one time are found quickly, as
+    long as none lasts much longer than the others.
+    """
+
+    def __init__(self, things: Sequence[tuple[float, float, T]]) -> None:
+        self._things = things
+        self._by_start = sorted(range(len(things)), key=lambda number: things[number][0])
+        self._starts = [things[number][0] for number in self._by_start]
+        ends = (things[number][1] for number in self._by_start)
+        self._reached = list(accumulate(ends, max))  # the latest end of a thing and all before it
+
+    def at(self, time_s: float) -> list[T]:
+        """What lasts at `time_s`, in the order in which it was given."""
+        place = bisect_right(self._starts, time_s)
+        found = []
+        while place > 0 and self._reached[place - 1] >= time_s:
+            place -= 1
+            if self._things[self._by_start[place]][1] >= time_s:
+                found.append(self._by_start[place])
+        return [self._things[number][2] for number in sorted(found)]
 
 
 def _track_of(box: Box, time_s: float, tracks: Sequence[Track]) -> Track | None:
@@ -103,14 +138,16 @@ def _track_of(box: Box, time_s: float, tracks: Sequence[Track]) -> Track | None:
 
 
 def box_at(track: Track, time_s: float) -> Box | None:
-    """Where the tracked thing is at `time_s`: on the line between two points, still at its ends."""
+    """Where the tracked thing is at `time_s`: on the line between two points, still at its ends.
+
+    The track's points are in the order of their times.
+    """
     if not track.points or not track.span.start_s <= time_s <= track.span.end_s:
         return None
-    before = [p for p in track.points if p.time_s <= time_s]
-    after = [p for p in track.points if p.time_s > time_s]
-    if not before or not after:
-        return (before[-1] if before else after[0]).box
-    return _between(before[-1], after[0], time_s)
+    after = bisect_right(track.points, time_s, key=lambda point: point.time_s)
+    if after in (0, len(track.points)):
+        return track.points[min(after, len(track.points) - 1)].box
+    return _between(track.points[after - 1], track.points[after], time_s)
 
 
 def _between(one: TrackPoint, other: TrackPoint, time_s: float) -> Box:

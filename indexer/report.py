@@ -33,7 +33,8 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The sums of one run. `video_seconds` is what was looked at in this run, `wall_seconds` what it took.
+    """The sums of one run. `video_seconds` is what was looked at in this run, `wall_seconds` what it took;
+    `pending_seconds` are left to do in the library, asked for now or before.
 
     `spent` holds seconds by stage; "read" runs beside "engine", so they can sum to more than the wall clock,
     and "wait" is how long the engine's side waited for a window.
@@ -44,6 +45,7 @@ class Totals:
     wall_seconds: float
     segments: int
     moments: int
+    pending_seconds: float
     spent: Mapping[Stage, float]
 
     @property
@@ -82,6 +84,7 @@ class IndexReport:
                 "segments": totals.segments,
                 "moments": totals.moments,
                 "video_seconds": round(totals.video_seconds, 3),
+                "pending_seconds": round(totals.pending_seconds, 3),
                 "wall_seconds": round(totals.wall_seconds, 3),
                 "times_real": round(totals.times_real, 2),
                 "spent": {stage: round(seconds, 3) for stage, seconds in totals.spent.items()},

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from indexer.coverage import KINDS
 from indexer.damage import DamagedVideo, damaged_videos
-from indexer.report import shown
 from storage import Database
-from storage.paths import text_to_path
-from storage.reports import library_totals, not_begun, replaced
+from storage.jobs import begun
+from storage.paths import path_to_text, text_to_path
+from storage.reports import covered_s, not_begun, replaced, stretches_to_do
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
 
 
@@ -44,9 +44,11 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenJob:
-    """A job that is pending or in quarantine. `reason` is that of the quarantine or of the last attempt."""
+    """A job that was begun and is pending, or is in quarantine. `path` is where its video is or was last,
+    None when no file of it is known; `reason` is that of the quarantine or of the last attempt.
+    """
 
-    path: str
+    path: Path | None
     engine: str
     segments_left: int
     seconds_left: float
@@ -56,9 +58,9 @@ class OpenJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotBegun:
-    """A video that waits for its first job, because `index` was stopped before it."""
+    """A video that waits as a whole, because `index` was stopped before it."""
 
-    path: str
+    path: Path
     seconds: float
 
 
@@ -66,7 +68,7 @@ class NotBegun:
 class UnusableFile:
     """A file that gives no video, and why."""
 
-    path: str
+    path: Path
     reason: str
 
 
@@ -74,7 +76,7 @@ class UnusableFile:
 class Status:
     """Everything that `status` tells of a home.
 
-    `pending_s` is all that is left to do, each second once, in begun jobs and in videos `not_begun`. Jobs
+    `pending_s` is all that is left to do, each second once, in `pending` jobs and in videos `not_begun`. Jobs
     that a later run has taken the place of are left out, here and in `runs`.
     """
 
@@ -93,7 +95,7 @@ class Status:
         """The status as "proofreel.status/1"."""
         return {
             "schema": "proofreel.status/1",
-            "home": shown(self.home),
+            "home": path_to_text(self.home),
             "libraries": [
                 {
                     "name": x.name,
@@ -116,18 +118,20 @@ class Status:
             ],
             "moments": self.moments,
             "pending_seconds": round(self.pending_s, 3),
-            "not_begun": [{"path": x.path, "seconds": round(x.seconds, 3)} for x in self.not_begun],
+            "not_begun": [
+                {"path": path_to_text(x.path), "seconds": round(x.seconds, 3)} for x in self.not_begun
+            ],
             "pending": [_job_document(job) for job in self.pending],
             "quarantined": [_job_document(job) for job in self.quarantined],
             "damaged": [
                 {
-                    "path": x.path,
+                    "path": path_to_text(x.path),
                     "damaged_seconds": round(x.damaged_s, 3),
                     "seconds": round(x.seconds, 3),
                 }
                 for x in self.damaged
             ],
-            "unusable": [{"path": x.path, "reason": x.reason} for x in self.unusable],
+            "unusable": [{"path": path_to_text(x.path), "reason": x.reason} for x in self.unusable],
         }
 
 
@@ -139,10 +143,10 @@ def read_status(home: Path) -> Status:
             libraries=tuple(_libraries(session)),
             runs=tuple(_runs(session)),
             moments=session.scalar(select(func.count(Moment.id))) or 0,
-            pending_s=library_totals(session).pending_s,
+            pending_s=covered_s(stretches_to_do(session)),
             not_begun=tuple(_not_begun(session)),
-            pending=tuple(_jobs(session, state="pending")),
-            quarantined=tuple(_jobs(session, state="quarantined")),
+            pending=tuple(_jobs(session, (Job.state == "pending") & begun())),
+            quarantined=tuple(_jobs(session, Job.state == "quarantined")),
             damaged=tuple(damaged_videos(session)),
             unusable=tuple(_unusable(session)),
         )
@@ -191,14 +195,6 @@ def _runs(session: Session) -> Iterable[RunStatus]:
     )
     for run_id, state, count in session.execute(counted):
         jobs[run_id][state] = count
-    waiting = dict(
-        session.execute(
-            select(Job.run_id, func.sum(Segment.end_s - Segment.start_s))
-            .join(Segment, Segment.job_id == Job.id)
-            .where(Job.state == "pending", Segment.state == "pending", ~replaced())
-            .group_by(Job.run_id)
-        ).all()
-    )
     for run_id, engine, fingerprint in session.execute(
         select(Run.id, Run.engine, Run.fingerprint).order_by(Run.id)
     ):
@@ -207,12 +203,12 @@ def _runs(session: Session) -> Iterable[RunStatus]:
             fingerprint=fingerprint,
             jobs=jobs[run_id],
             coverage=seconds[run_id],
-            pending_seconds=waiting.get(run_id, 0.0),
+            pending_seconds=covered_s(stretches_to_do(session, run_id=run_id)),
         )
 
 
-def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
-    left = Segment.state == "pending"
+def _jobs(session: Session, chosen: ColumnElement[bool]) -> Iterable[OpenJob]:
+    chosen = chosen & ~replaced()
     rows = session.execute(
         select(
             Job.id,
@@ -223,45 +219,56 @@ def _jobs(session: Session, *, state: str) -> Iterable[OpenJob]:
             func.sum(Segment.end_s - Segment.start_s),
         )
         .join(Run, Run.id == Job.run_id)
-        .outerjoin(Segment, (Segment.job_id == Job.id) & left)
-        .where(Job.state == state, ~replaced())
+        .outerjoin(Segment, (Segment.job_id == Job.id) & (Segment.state == "pending"))
+        .where(chosen)
         .group_by(Job.id)
         .order_by(Job.id)
     )
+    path_of = _paths(session, select(Job.video_id).where(chosen))
+    failures = _failures(session, select(Job.id).where(chosen))
     for job_id, video_id, reason, engine, num_left, seconds_left in rows:
-        failed = select(Attempt.reason).where(Attempt.job_id == job_id, Attempt.outcome == "raised")
+        failed = failures.get(job_id, [])
         yield OpenJob(
-            path=_a_path(session, video_id),
+            path=path_of.get(video_id),
             engine=engine,
             segments_left=num_left,
             seconds_left=seconds_left or 0.0,
-            attempts=session.scalar(
-                select(func.count(distinct(Attempt.id))).where(
-                    Attempt.job_id == job_id, Attempt.outcome == "raised"
-                )
-            )
-            or 0,
-            reason=reason or session.scalar(failed.order_by(Attempt.id.desc()).limit(1)),
+            attempts=len(failed),
+            reason=reason or (failed[-1] if failed else None),
         )
 
 
+def _failures(session: Session, jobs: Select[int]) -> dict[int, list[str | None]]:
+    """Why each failed attempt at a job did, oldest first."""
+    reasons: defaultdict[int, list[str | None]] = defaultdict(list)
+    for job_id, reason in session.execute(
+        select(Attempt.job_id, Attempt.reason)
+        .where(Attempt.outcome == "raised", Attempt.job_id.in_(jobs))
+        .order_by(Attempt.id)
+    ):
+        reasons[job_id].append(reason)
+    return reasons
+
+
 def _not_begun(session: Session) -> Iterable[NotBegun]:
+    path_of = _paths(session, select(Video.id).where(not_begun()))
     rows = session.execute(
         select(Video.id, Video.end_s - Video.start_s).where(not_begun()).order_by(Video.id)
     )
     for video_id, seconds in rows:
-        yield NotBegun(path=_a_path(session, video_id), seconds=seconds)
+        yield NotBegun(path=path_of[video_id], seconds=seconds)
 
 
-def _a_path(session: Session, video_id: int) -> str:
-    """Where the video is, or was last."""
-    text = session.scalar(
-        select(File.path)
-        .where(File.video_id == video_id)
+def _paths(session: Session, videos: Select[int]) -> dict[int | None, Path]:
+    """Where each video is, or was last."""
+    found: dict[int | None, Path] = {}
+    for video_id, text in session.execute(
+        select(File.video_id, File.path)
+        .where(File.video_id.in_(videos))
         .order_by(File.missing_since.is_not(None), File.id)
-        .limit(1)
-    )
-    return "(no file)" if text is None else shown(Path(text_to_path(text)))
+    ):
+        found.setdefault(video_id, Path(text_to_path(text)))
+    return found
 
 
 def _unusable(session: Session) -> Iterable[UnusableFile]:
@@ -271,12 +278,12 @@ def _unusable(session: Session) -> Iterable[UnusableFile]:
         .order_by(File.path)
     )
     for path, reason in rows:
-        yield UnusableFile(path=shown(Path(text_to_path(path))), reason=reason or "")
+        yield UnusableFile(path=Path(text_to_path(path)), reason=reason or "")
 
 
 def _job_document(job: OpenJob) -> dict[str, Any]:
     return {
-        "path": job.path,
+        "path": None if job.path is None else path_to_text(job.path),
         "engine": job.engine,
         "segments_left": job.segments_left,
         "seconds_left": round(job.seconds_left, 3),

@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 from engines.contract import Engine
 from grounding.errors import EngineError, MediaError, StorageError
 from grounding.evidence import Span
+from grounding.plain import counted
 from indexer.answering import Answered, answer_ahead
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
@@ -26,14 +27,14 @@ from indexer.reading import Cut, cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from storage import Database, commit_segment, plan_job, quarantine_job, record_attempt
-from storage.jobs import Asked
+from storage import Database, commit_segment, next_job, quarantine_job, record_attempt
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
 from video.frames import VideoInfo
 from video.probe import probe
 from video.stillness import Stillness, stillness
 
 MAX_ATTEMPTS = 2
+RETRY = "--retry quarantined tries again"
 MAX_FAILURES_IN_A_ROW = 3
 """So many segments of one job that fail one after the other end the attempt: the rest would fail as well."""
 
@@ -61,12 +62,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A video, the path that it is read from, and what is asked of it (task, text)."""
+    """A video with jobs that wait, and the path that it is read from."""
 
     video_id: int
     path: Path
     stamp: Stamp
-    questions: tuple[Asked, ...]
 
 
 State = Literal["done", "failed", "quarantined", "stopped"]
@@ -142,16 +142,10 @@ class Worker:
         try:
             windows = cut(info, self._tools.engine.spec, still=still)
             with self._tools.database.writing() as session:
-                return plan_job(
-                    session,
-                    video_id=task.video_id,
-                    run_id=self._tools.run_id,
-                    questions=task.questions,
-                    windows=windows,
-                )
+                return next_job(session, video_id=task.video_id, run_id=self._tools.run_id, windows=windows)
         except StorageError:
             raise
-        except Exception as error:  # there is no job to charge an attempt to
+        except Exception as error:  # nothing was tried yet that could be charged
             done.state, done.reason = "failed", _reason(error)
             return None
 
@@ -251,7 +245,7 @@ class Worker:
             done.state, done.reason = "failed", f"{reason}; run the same command again to retry"
         else:
             done.state = "quarantined"
-            done.reason = f"in quarantine after {charged} attempts: {reason}; --retry quarantined tries again"
+            done.reason = f"in quarantine after {counted(charged, 'attempt')}: {reason}; {RETRY}"
 
     def _record(self, attempt: _Attempt, outcome: Outcome, *, reason: str | None = None) -> int:
         """Store how the attempt ended, in quarantine when it was one too many; gives how many count."""

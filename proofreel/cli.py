@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ import search.commands
 import storage.commands
 from grounding.errors import ProofreelError
 from proofreel import doctor
+from proofreel.output import results
 
 app = typer.Typer(
     help="Ask your video archive anything overnight, and get every answer with the frame that proves it.",
@@ -30,6 +32,21 @@ doctor.register(app)
 SETTINGS_FILE = "proofreel.toml"
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"proofreel {importlib.metadata.version('proofreel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 or 143 interrupted."""
     # Importing libraries makes objects by the hundred thousand and frees none of them: looking for garbage
@@ -38,15 +55,17 @@ def main() -> None:
     command = typer.main.get_command(app)
     _bind_settings(command)
     try:
-        command(prog_name="proofreel")
+        sys.stdout = results(sys.stdout)
+        try:
+            command(prog_name="proofreel")
+        finally:
+            sys.stdout.flush()  # what can't be written is told here, and not after the end
     except ValueError as error:
         _fail(error, code=2)
     except ProofreelError as error:
         _fail(error, code=1)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(1)  # the reader of our output has gone (`| head`); nothing more can be said to it
     finally:
         gc.freeze()
 

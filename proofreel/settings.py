@@ -122,9 +122,20 @@ def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> 
         where = f"{path} or the environment" if path else "the environment"
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ValueError(
+                f"{path}: no such setting {name!r}; allowed there: {', '.join(_keys_beside(first['loc']))}"
+            ) from None
         raise ValueError(f"{where}: setting {name!r}: {first['msg']} (got {first['input']!r})") from None
     except ValueError as error:  # not TOML
         raise ValueError(f"{path}: not a TOML file: {error}") from None
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The names that may stand in the table of the setting at `location`."""
+    table = Settings.model_fields[str(location[0])].annotation if len(location) > 1 else Settings
+    assert isinstance(table, type) and issubclass(table, BaseModel)
+    return sorted(table.model_fields)
 
 
 def _reject_unknown_variables(environment: Mapping[str, str]) -> None:

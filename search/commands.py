@@ -25,6 +25,15 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
+def moment_number(typed: str) -> int:
+    """A moment's number as typed."""
+    if not (typed.isascii() and typed.isdecimal()):
+        raise typer.BadParameter(
+            f"{typed[:40]!r} is no moment; a moment is the number in the first column of `proofreel search`"
+        )
+    return int(typed)
+
+
 def search(
     query: Annotated[str, typer.Argument(help='What to find, in English; words in "quotes" must be there.')],
     library: Annotated[str | None, typer.Option(help="Only files of this library.")] = None,
@@ -77,7 +86,11 @@ def search(
 
 def show(
     moment: Annotated[
-        int, typer.Argument(help="The number that `proofreel search` gives in its first column.")
+        int,
+        typer.Argument(
+            help="The number that `proofreel search` gives in its first column.",
+            parser=moment_number,
+        ),
     ],
     frame: Annotated[
         Path | None, typer.Option(help="Write the frame that proves it, boxes drawn, as this PNG.")

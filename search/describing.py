@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Box
 from search.merging import Candidate
 from search.results import Evidence, Hit, Part, Why
+from storage.clock import stored_date
 from storage.paths import text_to_path
 
 MOST_CLAIMS = 5
@@ -29,13 +30,16 @@ class Found:
     parts: tuple[Candidate, ...]
     score: float
     why: tuple[Why, ...]
+    unproven: tuple[str, ...]
+    fewer: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Video:
     start_s: float
-    recorded_at: datetime | None
+    recorded_at: date | None
     path: str | None
+    missing_since: datetime | None
     libraries: tuple[str, ...]
 
 
@@ -51,25 +55,32 @@ def describe(session: Session, found: Sequence[Found], *, library_id: int | None
 def _hit(found: Found, video: _Video, claims: tuple[Evidence, ...], num_claims: int) -> Hit:
     start_s = min(part.start_s for part in found.parts)
     end_s = max(part.end_s for part in found.parts)
-    recorded = video.recorded_at
     return Hit(
         moment=found.leader.id,
         parts=tuple(Part(moment=p.id, start_s=p.start_s, end_s=p.end_s, text=p.text) for p in found.parts),
         video_id=found.leader.video_id,
         path=video.path,
+        missing_since=video.missing_since,
         libraries=video.libraries,
         start_s=start_s,
         end_s=end_s,
         player_start_s=start_s - video.start_s,
         player_end_s=end_s - video.start_s,
-        recorded_at=None if recorded is None else recorded + timedelta(seconds=start_s - video.start_s),
+        recorded_at=_later(video.recorded_at, start_s - video.start_s),
         score=found.score,
         text=_texts(found),
         source=found.leader.source,
         why=found.why,
+        unproven=found.unproven,
+        fewer=found.fewer,
         claims=claims,
         num_claims=num_claims,
     )
+
+
+def _later(recorded: date | None, seconds: float) -> date | None:
+    """A date without a time of day stays what it is."""
+    return recorded + timedelta(seconds=seconds) if isinstance(recorded, datetime) else recorded
 
 
 def _texts(found: Found) -> str:
@@ -81,7 +92,8 @@ def _texts(found: Found) -> str:
 def _videos(session: Session, ids: set[int], *, library_id: int | None) -> dict[int, _Video]:
     # Files that are there come before those that are gone, older ones before newer ones.
     query = text(
-        "SELECT video.id, video.start_s, video.recorded_at, file.path, library.name, file.library_id"
+        "SELECT video.id, video.start_s, video.recorded_at, file.path, library.name, file.library_id,"
+        " file.missing_since"
         " FROM video LEFT JOIN file ON file.video_id = video.id"
         " LEFT JOIN library ON library.id = file.library_id"
         " WHERE video.id IN (SELECT value FROM json_each(:ids))"
@@ -95,12 +107,14 @@ def _videos(session: Session, ids: set[int], *, library_id: int | None) -> dict[
 
 def _video(rows: Sequence[Sequence[object]], *, library_id: int | None) -> _Video:
     wanted = [row for row in rows if library_id is None or row[5] == library_id]
-    path = next((str(row[3]) for row in wanted if row[3] is not None), None)
+    known = next((row for row in wanted if row[3] is not None), None)
+    gone = None if known is None else known[6]
     recorded = rows[0][2]
     return _Video(
         start_s=float(str(rows[0][1])),
-        recorded_at=None if recorded is None else datetime.fromisoformat(str(recorded)),
-        path=None if path is None else text_to_path(path),
+        recorded_at=None if recorded is None else stored_date(str(recorded)),
+        path=None if known is None else text_to_path(str(known[3])),
+        missing_since=None if gone is None else datetime.fromisoformat(str(gone)),
         libraries=tuple(dict.fromkeys(str(row[4]) for row in rows if row[4] is not None)),
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from os.path import basename
 from typing import TYPE_CHECKING, Any
 
 from grounding.errors import printable
 from search.results import Evidence, Hit, SearchResult
+from storage.clock import iso, iso_date
 
 if TYPE_CHECKING:
     from search.showing import Shown
@@ -18,6 +18,7 @@ def search_document(result: SearchResult) -> dict[str, Any]:
     return {
         "schema": "proofreel.search/1",
         "query": result.query,
+        "denied": list(result.denied),
         "searched": {
             "videos": result.searched.videos,
             "seconds": round(result.searched.seconds, 3),
@@ -36,6 +37,8 @@ def show_document(shown: Shown) -> dict[str, Any]:
         "moment": shown.moment,
         "video": None if shown.path is None else basename(printable(shown.path)),
         "path": None if shown.path is None else _path(shown.path),
+        "missing_since": None if shown.missing_since is None else iso(shown.missing_since),
+        "undrawable": shown.undrawable,
         "start": shown.start_s,
         "end": shown.end_s,
         "player_start": round(shown.player_start_s, 6),
@@ -53,22 +56,24 @@ def _picture(shown: Shown) -> dict[str, Any]:
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
-    recorded = None if hit.recorded_at is None else hit.recorded_at.astimezone(UTC)
     return {
         "moment": hit.moment,
         "members": list(hit.members),
         "video": None if hit.path is None else basename(printable(hit.path)),
         "path": None if hit.path is None else _path(hit.path),
+        "missing_since": None if hit.missing_since is None else iso(hit.missing_since),
         "libraries": list(hit.libraries),
         "start": hit.start_s,
         "end": hit.end_s,
         "player_start": round(hit.player_start_s, 6),
         "player_end": round(hit.player_end_s, 6),
-        "recorded_at": None if recorded is None else f"{recorded:%Y-%m-%dT%H:%M:%S.%f}Z",
+        "recorded_at": None if hit.recorded_at is None else iso_date(hit.recorded_at),
         "score": round(hit.score, 4),
         "text": hit.text,
         "source": hit.source,
         "why": list(hit.why),
+        "unproven": list(hit.unproven),
+        "fewer": list(hit.fewer),
         "verdict": None,  # nobody can rule on a moment yet
         "parts": [
             {"moment": part.moment, "start": part.start_s, "end": part.end_s, "text": part.text}

@@ -28,7 +28,8 @@ class Filters:
 
     `labels`: a moment needs a claim about any of them. `since` and `until` (half open) and `between` (times
     of day, over midnight when the first is the later one; both the same means the whole day) are UTC and
-    leave out videos that name no recording date. `min_score` 0..1 compares within one query only.
+    leave out videos that name no recording date, `between` also those that name no time of day with it.
+    `min_score` 0..1 compares within one query only.
     """
 
     library: str | None = None

@@ -6,6 +6,7 @@ import heapq
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -52,10 +53,13 @@ class Embedder(Protocol):
 
 
 class Fit(Protocol):
-    """Things that the query names and a moment doesn't show, and what else of it nothing confirms."""
+    """What of a query a moment doesn't show, counts fewer of, or doesn't confirm."""
 
     @property
     def missing(self) -> tuple[str, ...]: ...
+
+    @property
+    def fewer(self) -> tuple[str, ...]: ...
 
     @property
     def unproven(self) -> tuple[str, ...]: ...
@@ -107,6 +111,8 @@ class Searcher:
             found = self._found(session, parsed, scope, limits)
             return SearchResult(
                 query=parsed.text,
+                denied=parsed.denied,
+                small=parsed.small,
                 searched=self._searched(session, scope),
                 hits=describe(session, found, library_id=scope.library_id),
             )
@@ -147,6 +153,7 @@ class _Scored:
     candidate: Candidate
     score: float
     why: tuple[Why, ...]
+    fit: Fit
 
 
 def _hits(
@@ -160,17 +167,28 @@ def _hits(
         if leader.candidate.id in taken:
             continue
 
-        def accepts(same: Sequence[Candidate]) -> Sequence[Candidate]:
-            free = [candidate for candidate in same if candidate.id not in taken]
-            allowed = scope.allows(np.array([candidate.id for candidate in free], dtype=np.int64))
-            return ranking.fitting([c for c, inside in zip(free, allowed, strict=True) if inside])
-
+        accepts = partial(_joining, leader, ranking=ranking, scope=scope, taken=frozenset(taken))
         parts = extended(session, leader.candidate, accepts, longest_s=longest_s)
         taken.update(part.id for part in parts)
         why = [name for part in parts for name in ranking.why(part.id)]
         yield Found(
-            leader=leader.candidate, parts=tuple(parts), score=leader.score, why=tuple(dict.fromkeys(why))
+            leader=leader.candidate,
+            parts=tuple(parts),
+            score=leader.score,
+            why=tuple(dict.fromkeys(why)),
+            unproven=leader.fit.unproven,
+            fewer=leader.fit.fewer,
         )
+
+
+def _joining(
+    leader: _Scored, same: Sequence[Candidate], *, ranking: _Ranking, scope: Scope, taken: frozenset[int]
+) -> Sequence[Candidate]:
+    """Those of `same`, which say the same as the leader, that may be parts of its hit."""
+    free = [candidate for candidate in same if candidate.id not in taken]
+    allowed = scope.allows(np.array([candidate.id for candidate in free], dtype=np.int64))
+    inside = [candidate for candidate, is_in in zip(free, allowed, strict=True) if is_in]
+    return ranking.fitting(inside, fewer=bool(leader.fit.fewer))
 
 
 class _Ranking:
@@ -206,13 +224,19 @@ class _Ranking:
                 return
             yield heapq.heappop(waiting)[-1]
 
-    def fitting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those of `candidates` that show what the query names."""
+    def fitting(self, candidates: Sequence[Candidate], *, fewer: bool) -> list[Candidate]:
+        """Those of `candidates` that show what the query names, in the number that it wants or, if
+        `fewer`, not in it.
+        """
         if not candidates:
             return []
         subjects = _subjects(self._session, [candidate.id for candidate in candidates])
         fits = self._matcher.fits(self._query.text, [(c.text, _names(subjects, c.id)) for c in candidates])
-        return [candidate for candidate, fit in zip(candidates, fits, strict=True) if not fit.missing]
+        return [
+            candidate
+            for candidate, fit in zip(candidates, fits, strict=True)
+            if not fit.missing and bool(fit.fewer) is fewer
+        ]
 
     def _examine(self, chunk: Sequence[Ranked], waiting: list[tuple[float, float, int, _Scored]]) -> int:
         """Put what fits in `chunk` on the heap; gives how many different texts were read."""
@@ -229,8 +253,8 @@ class _Ranking:
         for one, fit in zip(ranked, fits, strict=True):
             if fit.missing:
                 continue
-            score = one.score * doubt(len(fit.unproven))
-            scored = _Scored(candidate=candidates[one.moment], score=score, why=one.why)
+            score = one.score * doubt(len(fit.unproven), fewer=bool(fit.fewer))
+            scored = _Scored(candidate=candidates[one.moment], score=score, why=one.why, fit=fit)
             surest = max(subjects.get(one.moment, {}).values(), default=0.0)
             heapq.heappush(waiting, (-score, -surest, one.moment, scored))
         return len(set(shown.values()))

@@ -1,10 +1,12 @@
 """When two moments are one hit, and how far a hit reaches.
 
 Two moments of one video are one hit when they *touch* (they overlap, or at most `TOUCH_S` lies between them)
-and *say the same*: both are read off the screen or neither is, and they share at least two thirds of all
-their content words (stems; numbers and small words don't count, so that "2 cars" and "3 cars" are one hit
-that tells both). Each part must say the same as the hit's best moment, the *leader*, not as its neighbour:
-texts that drift never chain a film into one hit. The same text throughout does, and should.
+and *say the same*: they share at least two thirds of all their content words (stems; numbers and small words
+don't count, so that "2 cars" and "3 cars" are one hit that tells both). What is read off the screen is
+compared by what is read: a text, and the statement that quotes it, are one; a text that scrolls is read in
+pieces, and a piece says the same as the whole. Each part must say the same as the hit's best moment, the
+*leader*, not as its neighbour: texts that drift never chain a film into one hit. The same text throughout
+does, and should.
 
 Parts come from SQL, not from the candidate lists, so that a hit's start and end don't depend on where those
 lists were cut off.
@@ -19,7 +21,8 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from engines.english import singular, stem, straightened, tokens, word_classes
+from engines.english import quoted, singular, stem, straightened, tokens, without_quotes, word_classes
+from engines.shown import squeezed
 from grounding.evidence import Span
 from search.query import small_words
 
@@ -27,6 +30,9 @@ TOUCH_S = 1.0
 """Two sampling steps of the default engine: a thing that is seen in each of two neighbouring windows."""
 
 SHARED = 2 / 3
+_LEAST_PIECE = 4
+"""Letters and digits: a shorter text stands in many others by chance."""
+
 _FIRST_REACH_S = 15.0
 
 # The earliest start keeps the database from reading a long video from its first moment on.
@@ -50,11 +56,33 @@ class Candidate(NamedTuple):
 
 def says_the_same(one: Candidate, other: Candidate) -> bool:
     """Whether two moments' texts are one statement (see the module)."""
-    if (one.source == "screen_text") != (other.source == "screen_text"):
+    readings, others = read_off(one.text, one.source), read_off(other.text, other.source)
+    if (readings is None) != (others is None):
         return False
-    if one.text == other.text:
+    if readings is None or others is None:
+        return one.text == other.text or _share_words(one.text, other.text)
+    return any(_reads_the_same(mine, yours) for mine in readings for yours in others)
+
+
+@lru_cache(maxsize=8192)
+def read_off(text: str, source: str) -> tuple[str, ...] | None:
+    """The texts that a moment says stand on the screen, or None for one that says something else."""
+    if source == "screen_text":
+        return (text,)
+    plain = straightened(text)
+    texts = quoted(plain)
+    return texts if texts and content_words(without_quotes(plain)) <= {"text", "screen"} else None
+
+
+def _reads_the_same(one: str, other: str) -> bool:
+    short, long = sorted((squeezed(one), squeezed(other)), key=len)
+    if short == long or (len(short) >= _LEAST_PIECE and short in long):
         return True
-    words, others = content_words(one.text), content_words(other.text)
+    return _share_words(one, other)
+
+
+def _share_words(one: str, other: str) -> bool:
+    words, others = content_words(one), content_words(other)
     return bool(words) and len(words & others) >= SHARED * len(words | others)
 
 

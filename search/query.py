@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 
 import inflection
 
 from engines.english import quoted, straightened, tokens, without_quotes, word_classes
-from engines.phrases import Thing, read
+from engines.phrases import Reading, read
 from engines.spotter.vocabulary import load_vocabulary
+from engines.things import Thing
 
 MOST_WORDS = 32
 """Words, and as many phrases, that are looked up. The vector of a longer query stands for more of it, up to
@@ -37,7 +39,7 @@ class Query:
     quotation marks, each of which a hit must hold. `needed` are the things asked for that the vocabulary
     knows, each with every name by which a text may show it ("bike": bicycle, bicycles, cyclist, ...). `small`
     says that there are nothing but small words ("the"), which can be read off a screen but mean nothing by
-    themselves.
+    themselves. `denied` is what the query says is not there ("without a helmet").
     """
 
     text: str
@@ -45,6 +47,7 @@ class Query:
     phrases: tuple[str, ...]
     needed: tuple[tuple[str, ...], ...]
     small: bool = False
+    denied: tuple[str, ...] = ()
 
     def expressions(self, there: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
         """The query in FTS5's language, the strictest first: all that was said; all that is needed, with the
@@ -73,6 +76,8 @@ class Query:
         It costs a hundredth of reading the text, and leaves most of what is near by vector alone unread.
         """
         lower = " ".join([text, *subjects]).lower()
+        if self.denied and word_classes().negations.isdisjoint(tokens(straightened(lower))):
+            return False
         squeezed = _squeezed(lower) if self.phrases else ""
         if not all(_squeezed(phrase) in squeezed for phrase in self.phrases):
             return False
@@ -89,16 +94,26 @@ def parse_query(text: str) -> Query:
     phrases = _once(" ".join(_words(phrase)) for phrase in quoted(plain))
     said = _words(without_quotes(plain))
     words = _once(word for word in said if word not in small_words() | _ASKING)
-    needed, small = _needed(line), not words and not phrases
-    words = _once(said) if small else words
-    return Query(text=line, words=words, phrases=phrases, needed=needed, small=small)
+    reading = read(line)
+    small = not words and not phrases
+    return Query(
+        text=line,
+        words=_once(said) if small else words,
+        phrases=phrases,
+        needed=_needed(reading),
+        small=small,
+        denied=tuple(denial.text for denial in reading.denials),
+    )
 
 
-def _needed(text: str) -> tuple[tuple[str, ...], ...]:
+def _needed(reading: Reading) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[str, ...], None] = {}
-    for thing in read(text).things:
-        if thing.kind == "thing" and not thing.negated:
-            groups |= dict.fromkeys(names for names in _names(thing) if names)
+    things = [thing for thing in reading.things if thing.kind == "thing" and not thing.negated]
+    if reading.alternatives:
+        any_of = [names_of(thing.labels, said=thing.name) for thing in things]
+        return (tuple(dict.fromkeys(chain.from_iterable(any_of))),) if any_of and all(any_of) else ()
+    for thing in things:
+        groups |= dict.fromkeys(names for names in _names(thing) if names)
     return tuple(groups)[:_MOST_NEEDED]
 
 

@@ -4,7 +4,7 @@
 
 so that first place in every list is 1.0, and first place in one of two is 0.5. Equal scores of a list share a
 rank, and ranks are dense (1, 1, 2): a thousand moments with the same text are one step of the ladder. The
-score is then multiplied by `doubt` for what the query says and nothing in the moment confirms. It compares
+score is then multiplied by `doubt` for what the query says and the moment doesn't confirm. It compares
 hits of one query; between queries it means nothing.
 """
 
@@ -23,6 +23,7 @@ LEAST_COSINE = 0.25
 
 _DOUBT = 0.85
 _LEAST_DOUBT = 0.5
+_FEWER = 0.5
 _SAME = 1e-6  # of a score: the same words give the same sum but for the order in which they are added
 
 Place = tuple[int, int]  # a moment's id and its rank in one list, from 1
@@ -64,8 +65,8 @@ def fuse(lists: Mapping[Why, Sequence[Place]]) -> list[Ranked]:
     return sorted(fused, key=lambda ranked: (-ranked.score, ranked.moment))
 
 
-def doubt(num_unproven: int) -> float:
+def doubt(num_unproven: int, *, fewer: bool = False) -> float:
     """The factor for a hit that leaves `num_unproven` of the query's words unproven: 0.85 each, 0.5 at
-    least.
+    least; and for one that counts `fewer` than the query: 0.5 more.
     """
-    return max(_LEAST_DOUBT, _DOUBT**num_unproven)
+    return max(_LEAST_DOUBT, _DOUBT**num_unproven) * (_FEWER if fewer else 1.0)

@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from engines.english import noun
 from engines.spotter.vocabulary import load_vocabulary
 from grounding.evidence import Span
 from search.filters import Filters
+from storage.clock import stored_date
 
 Ids = npt.NDArray[np.int64]
 
@@ -35,7 +36,7 @@ _SHOWN = 10
 class Scope:
     """`library_id` and `spans` (by video, in file time) are None where nothing limits them; `allowed` holds
     the ids that every filter lets through, rising, or is None for all. `undated` videos name no recording
-    date.
+    date, or no time of day where one is asked for.
     """
 
     library_id: int | None
@@ -152,12 +153,23 @@ def _dated_spans(
         if recorded is None:
             undated += 1
             continue
-        found = tuple(
-            _within(filters, recorded=datetime.fromisoformat(recorded), start_s=start_s, end_s=end_s)
-        )
+        known = stored_date(recorded)
+        if isinstance(known, datetime):
+            found = tuple(_within(filters, recorded=known, start_s=start_s, end_s=end_s))
+        elif filters.between is not None:
+            undated += 1
+            continue
+        else:
+            found = (Span(start_s, end_s),) if _shares_time(filters, known) else ()
         if found:
             spans[id] = found
     return spans, undated
+
+
+def _shares_time(filters: Filters, day: date) -> bool:
+    """Whether some of the day (UTC) lies within the dates."""
+    begin = datetime.combine(day, time(), tzinfo=UTC)
+    return (filters.since or _FIRST) < begin + _DAY and begin < (filters.until or _LAST)
 
 
 def _within(filters: Filters, *, recorded: datetime, start_s: float, end_s: float) -> Iterator[Span]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from engines.english import noun
 from grounding.errors import Damaged, printable
 from grounding.evidence import Box, Span
 from search.describing import best_claims
-from search.originals import known_path, original
+from search.originals import known, original
 from search.overlays import Trail, overlays_at
 from search.results import Evidence
 from storage.database import Database
@@ -38,11 +39,14 @@ class Shown:
 
     `path` is its file: checked to hold it when something was written from it, else where it was seen last, or
     None when none is known. `frame` and `clip` are what was written, or None; the
-    frame is the one with `frame_pts`, shown from `frame_time_s`.
+    frame is the one with `frame_pts`, shown from `frame_time_s`. Since `missing_since` no scan has found its
+    file; `undrawable` says why its pictures can't be drawn now, or is None.
     """
 
     moment: int
     path: Path | None
+    missing_since: datetime | None
+    undrawable: str | None
     start_s: float
     end_s: float
     player_start_s: float
@@ -82,7 +86,8 @@ def show(db: Database, moment: int, *, frame: Path | None = None, clip: Path | N
     with db.reading() as session:
         stored = _load(session, moment)
         _refuse_recordings(session, [out for out in (frame, clip) if out is not None])
-        path = original(session, stored.video_id) if writes else known_path(session, stored.video_id)
+        files = known(session, stored.video_id)
+        path = original(session, stored.video_id) if writes else files.path
     pictured = None
     if writes:
         assert path is not None
@@ -90,6 +95,8 @@ def show(db: Database, moment: int, *, frame: Path | None = None, clip: Path | N
     return Shown(
         moment=stored.id,
         path=path,
+        missing_since=files.missing_since,
+        undrawable=files.undrawable,
         start_s=stored.span.start_s,
         end_s=stored.span.end_s,
         player_start_s=stored.span.start_s - stored.video.start_s,

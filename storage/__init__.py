@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from storage.commits import commit_segment
     from storage.database import Database
     from storage.generations import Generation, build_generation, refresh_generation
-    from storage.jobs import plan_job, quarantine_job, question_set_hash, record_attempt, retry_quarantined
+    from storage.jobs import (
+        next_job,
+        plan_jobs,
+        quarantine_job,
+        question_set_hash,
+        record_attempt,
+        retry_quarantined,
+    )
     from storage.lock import HomeLock
     from storage.paths import path_to_text, text_to_path
     from storage.reports import LibraryTotals, library_totals
@@ -72,9 +79,10 @@ __all__ = [
     "known_files",
     "library_totals",
     "mark_missing",
+    "next_job",
     "open_index",
     "path_to_text",
-    "plan_job",
+    "plan_jobs",
     "quarantine_job",
     "question_set_hash",
     "record_attempt",
@@ -86,7 +94,7 @@ __all__ = [
 ]
 
 _CATALOG = "ensure_library ensure_run ensure_video known_files mark_missing record_file video_of_content"
-_JOBS = "plan_job quarantine_job question_set_hash record_attempt retry_quarantined"
+_JOBS = "next_job plan_jobs quarantine_job question_set_hash record_attempt retry_quarantined"
 _MODULE_OF = {
     **dict.fromkeys(_CATALOG.split(), "catalog"),
     **dict.fromkeys(_JOBS.split(), "jobs"),

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from grounding.errors import Path
-from storage.clock import iso, now
+from storage.clock import iso_date, now
 from storage.paths import path_to_text, text_to_path
 from storage.rows import FileFacts, KnownFile, VideoFacts
 from storage.schema import File, Library, Run, Video
@@ -51,7 +51,7 @@ def ensure_video(session: Session, facts: VideoFacts) -> int:
             "end_s": facts.end_s,
             "num_frames": facts.num_frames,
             "has_audio": facts.has_audio,
-            "recorded_at": None if facts.recorded_at is None else iso(facts.recorded_at),
+            "recorded_at": None if facts.recorded_at is None else iso_date(facts.recorded_at),
             "created_at": now(),
         },
     )

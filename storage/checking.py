@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError
 
-from storage.database import Database
+from storage.database import Database, connect
+from storage.failures import primary_code, told
+
+_READ_ONLY = (
+    "whether the full-text index is in step with the moments: that needs a home that can be written; "
+    "check a copy of the folder"
+)
 
 _QUERIES = {
     "claims without a box": "SELECT id FROM claim WHERE id NOT IN (SELECT claim_id FROM box)",
@@ -46,28 +53,46 @@ class Finding:
     examples: tuple[str, ...]
 
 
-def check(db: Database) -> list[Finding]:
-    """Everything that is wrong with the database; empty when it is sound. Reads all of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found wrong, and which checks could not be made, each with the reason."""
+
+    findings: tuple[Finding, ...]
+    not_checked: tuple[str, ...] = ()
+
+
+def check(db: Database) -> Checked:
+    """Everything that is wrong with the database; no finding when it is sound. Reads all of it."""
     with db.reading() as session:
         connection = session.connection()
         damage = _rows(connection, "PRAGMA integrity_check")
         if damage != ["ok"]:
-            return [_finding("damage in the file", damage)]
+            return Checked(findings=(_finding("damage in the file", damage),))
         found = [("rows without their parent", _rows(connection, "PRAGMA foreign_key_check"))]
         found += [(what, _rows(connection, query)) for what, query in _QUERIES.items()]
-    found.append(("full-text index out of step", _full_text(db)))
-    return [_finding(what, rows) for what, rows in found if rows]
+    out_of_step = _full_text(db)
+    found.append(("full-text index out of step", out_of_step or []))
+    return Checked(
+        findings=tuple(_finding(what, rows) for what, rows in found if rows),
+        not_checked=(_READ_ONLY,) if out_of_step is None else (),
+    )
 
 
-def _full_text(db: Database) -> list[str]:
-    """FTS5 checks itself by a command that counts as writing; it is rolled back."""
-    with db.writing() as session:
+def _full_text(db: Database) -> list[str] | None:
+    """FTS5 checks itself by a command that counts as writing, which is rolled back; None where nothing can
+    be written.
+    """
+    with told(db.path), closing(connect(db.path)) as connection:
         try:
-            session.connection().exec_driver_sql(
-                "INSERT INTO moment_fts (moment_fts, rank) VALUES ('integrity-check', 1)"
-            )
-        except DatabaseError as error:
-            return [str(error.orig)]
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO moment_fts (moment_fts, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.Error as error:
+            code = primary_code(error)
+            if code == sqlite3.SQLITE_READONLY:
+                return None
+            if code == sqlite3.SQLITE_CORRUPT:
+                return [str(error)]
+            raise
     return []
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grounding.errors import StorageError, printable
+from grounding.plain import counted
+from storage.paths import path_to_text
 
 if TYPE_CHECKING:
     from storage.generations import Generation, Verdict
@@ -87,16 +89,26 @@ def restore(
 
 @db_app.command("check")
 def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
-    """Read everything and name what is wrong. Exit code 1 when something is."""
+    """Read everything and name what is wrong. Exit code 1 when something is.
+
+    In a home that can't be written some checks can't be made; they are named, and are no fault.
+    """
     from storage.checking import check as find
     from storage.database import Database
 
     with Database.open(home) as db:
-        findings = find(db)
-    lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in findings]
-    listed = [{"what": f.what, "count": f.count, "examples": list(f.examples)} for f in findings]
-    _say(as_json, "\n".join(lines) or "nothing is wrong", _db("check", home, findings=listed))
-    if findings:
+        checked = find(db)
+    lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in checked.findings]
+    nothing = "nothing is wrong with what was checked" if checked.not_checked else "nothing is wrong"
+    lines = (lines or [nothing]) + [f"not checked: {what}" for what in checked.not_checked]
+    document = _db(
+        "check",
+        home,
+        findings=[{"what": f.what, "count": f.count, "examples": list(f.examples)} for f in checked.findings],
+        not_checked=list(checked.not_checked),
+    )
+    _say(as_json, "\n".join(lines), document)
+    if checked.findings:
         raise typer.Exit(1)
 
 
@@ -104,19 +116,17 @@ def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> 
 def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
     """Build the vector index again from the database."""
     from storage.database import Database
-    from storage.embeddings import latest_embedder
-    from storage.generations import build_generation
+    from storage.generations import build_generation, embedders
     from storage.lock import HomeLock
 
     with Database.open(home) as db, HomeLock(db.home):
         with db.reading() as session:
-            embedder = latest_embedder(session)
-        built = None if embedder is None else build_generation(db, db.home, embedder=embedder)
-    if built is None:
-        _say(as_json, "there is no vector to index yet", _vectors("rebuild", home, []))
-        return
-    line = f"generation {built.id} holds {built.num_vectors} vectors"
-    _say(as_json, line, _vectors("rebuild", home, [_generation(built)]))
+            names = embedders(session)
+        found = [build_generation(db, db.home, embedder=name) for name in names]
+    built = [generation for generation in found if generation is not None]
+    lines = [f"generation {g.id} holds {counted(g.num_vectors, 'vector')}" for g in built]
+    document = _vectors("rebuild", home, [_generation(g) for g in built])
+    _say(as_json, "\n".join(lines) or "there is no vector to index yet", document)
 
 
 @vectors_app.command("verify")
@@ -138,15 +148,15 @@ def _say(as_json: bool, line: str, document: dict[str, Any]) -> None:
 
 
 def _db(action: str, home: Path, **found: Any) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": []}
-    return {"schema": "proofreel.db/1", "action": action, "home": printable(home), **nothing, **found}
+    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": [], "not_checked": []}
+    return {"schema": "proofreel.db/1", "action": action, "home": path_to_text(home), **nothing, **found}
 
 
 def _vectors(action: str, home: Path, generations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "schema": "proofreel.vectors/1",
         "action": action,
-        "home": printable(home),
+        "home": path_to_text(home),
         "generations": generations,
     }
 
@@ -154,7 +164,7 @@ def _vectors(action: str, home: Path, generations: list[dict[str, Any]]) -> dict
 def _generation(generation: Generation) -> dict[str, Any]:
     return {
         "id": generation.id,
-        "file": printable(generation.path),
+        "file": path_to_text(generation.path),
         "embedder": generation.embedder,
         "vectors": generation.num_vectors,
         "state": "good",
@@ -179,10 +189,10 @@ def _line(verdict: Verdict) -> str:
     if verdict.reason is not None:
         return f"generation {found.id}: {verdict.reason}; run `proofreel vectors rebuild`"
     return (
-        f"generation {found.id}: good, {found.num_vectors} vectors, {verdict.num_newer} newer, "
+        f"generation {found.id}: good, {counted(found.num_vectors, 'vector')}, {verdict.num_newer} newer, "
         f"{verdict.num_deleted} deleted"
     )
 
 
 def _text(path: Path | None) -> str | None:
-    return None if path is None else printable(path)
+    return None if path is None else path_to_text(path)

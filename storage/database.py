@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from grounding.errors import StorageError, printable
 from storage.failures import told
 from storage.mounts import refuse_network_disk
-from storage.versions import require_current, stored_version
+from storage.versions import no_index, require_current, stored_version
 
 FILE_NAME = "proofreel.db"
 BUSY_TIMEOUT_S = 30.0
@@ -57,9 +57,7 @@ class Database:
                 home.mkdir(parents=True, exist_ok=True)
                 _require_writable(home)
         elif not path.exists():
-            raise StorageError(
-                f"there is no index in {printable(home)}; run `proofreel index` on some videos first"
-            )
+            raise StorageError(no_index(home))
         refuse_network_disk(home)
         if create:
             from storage.upgrading import create_or_upgrade

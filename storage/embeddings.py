@@ -1,4 +1,4 @@
-"""The vectors in SQL, in batches, by id, or compared one by one: what every vector index must agree with.
+"""The vectors in SQL, in batches, by id, or compared one by one: what decides the scores of every index.
 
 Shapes: N vectors of D numbers.
 """

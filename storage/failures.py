@@ -55,6 +55,11 @@ def told(path: Path) -> Iterator[None]:
 
 
 def _of_sqlite(error: DBAPIError | sqlite3.Error) -> str | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", None)
-    return None if code is None else _SQLITE_SENTENCES.get(code & _PRIMARY_CODE)
+    code = primary_code(error.orig if isinstance(error, DBAPIError) else error)
+    return None if code is None else _SQLITE_SENTENCES.get(code)
+
+
+def primary_code(error: BaseException | None) -> int | None:
+    """SQLite's result code without its extension, like `sqlite3.SQLITE_FULL`; None where there is none."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & _PRIMARY_CODE

@@ -1,8 +1,8 @@
 """Vector indexes on disk: each a numbered, checksummed file that SQL can make again at any time.
 
 A file is written whole under another name, synced, renamed; only then does its row in `vector_generation`
-name it. The newest generation and the one before it are kept: who has just read the row of the older one can
-still open it.
+name it. The newest generation is kept, and the one before it while it is sound: who has just read its row can
+still open it. Who has a file open keeps it whatever becomes of its name.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from grounding.errors import StorageError, printable
 from storage.backup import sync_folder
 from storage.clock import now
 from storage.database import Database
-from storage.embeddings import batches, first_dimension
+from storage.embeddings import batches, first_dimension, latest_embedder
 from storage.failures import told
 from storage.schema import Embedding, VectorGeneration
 
 FOLDER = "vectors"
 FLAT_UP_TO = 1_000_000
 WHOLE_UP_TO = 8_000_000
-_KEPT = 2
 _TRAINING_A_LIST = 64
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Generation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What `verify` found. `num_newer` moments are not in it yet and `num_deleted` are no longer in SQL (both
-    are harmless: searches make up for them).
+    are harmless: searches look into SQL for them).
     """
 
     generation: Generation
@@ -74,8 +73,8 @@ def recipe(num_vectors: int, *, dimension: int) -> str:
     """The FAISS factory string for so many vectors.
 
     Up to a million every vector is compared (float16, exact to its rounding; 5 ms for 100,000). Above, an
-    inverted file looks at a sixteenth; above eight million the vectors are squeezed to 64 bytes as well, and
-    the scores come from SQL.
+    inverted file looks at a sixteenth of its lists and may miss a near one; above eight million the vectors
+    are squeezed to 64 bytes as well. The scores come from SQL in any case.
     """
     if num_vectors <= FLAT_UP_TO:
         return "IDMap,SQfp16"
@@ -92,18 +91,28 @@ def generations(session: Session, home: Path, *, embedder: str | None = None) ->
     return [_generation(row, home) for row in session.scalars(query)]
 
 
+def embedders(session: Session) -> list[str]:
+    """The names of the embedders whose vectors have an index or, being the newest, need one."""
+    names = set(session.scalars(select(VectorGeneration.embedder).distinct()))
+    newest = latest_embedder(session)
+    return sorted(names if newest is None else names | {newest})
+
+
 def build_generation(
     db: Database, home: Path, *, embedder: str, factory: str | None = None
 ) -> Generation | None:
-    """Build a new index from all vectors of `embedder` in SQL and make it the newest; None without vectors.
+    """Build a new index from all vectors of `embedder` in SQL and make it the newest; None without vectors,
+    and then no older one is left.
 
     `factory` is a FAISS factory string in place of `recipe`'s. Hold the `HomeLock`: two builders at once
     remove each other's files. Raises `StorageError` when the file can't be written; what was there stays.
     """
     with db.reading() as session:
         dimension = first_dimension(session, embedder=embedder)
-        if dimension is None:
-            return None
+    if dimension is None:
+        _forget_all(db, home, embedder=embedder)
+        return None
+    with db.reading() as session:
         index, last_moment_id = _built(session, embedder=embedder, dimension=dimension, factory=factory)
     folder = home / FOLDER
     path = folder / f"{last_moment_id}-{secrets.token_hex(6)}.faiss"
@@ -122,7 +131,7 @@ def build_generation(
     with db.writing() as session:
         session.execute(insert(VectorGeneration), values)
         row = session.scalars(select(VectorGeneration).where(VectorGeneration.file_name == path.name)).one()
-        kept = _forget_old(session, embedder=embedder)
+        kept = _forget_old(session, home, embedder=embedder)
     _remove_unnamed(folder, kept)
     return _generation(row, home)
 
@@ -246,18 +255,29 @@ def _checksum_text(crc: int, size: int) -> str:
     return f"crc32:{crc:08x}:{size}"
 
 
-def _forget_old(session: Session, *, embedder: str) -> set[str]:
-    """Keep the rows of the newest two generations of `embedder`; gives the names of all files still named."""
-    of_embedder = VectorGeneration.embedder == embedder
-    newest = session.scalars(
-        select(VectorGeneration.id).where(of_embedder).order_by(VectorGeneration.id.desc()).limit(_KEPT)
-    ).all()
-    session.execute(delete(VectorGeneration).where(of_embedder, VectorGeneration.id.not_in(newest)))
+def _forget_old(session: Session, home: Path, *, embedder: str) -> set[str]:
+    """Keep the rows of the newest generation of `embedder` and, if it is sound, of the one before it; gives
+    the names of all files still named.
+    """
+    newest, *older = generations(session, home, embedder=embedder)
+    kept = [newest.id, *(old.id for old in older[:1] if damage(old) is None)]
+    session.execute(
+        delete(VectorGeneration).where(
+            VectorGeneration.embedder == embedder, VectorGeneration.id.not_in(kept)
+        )
+    )
     return set(session.scalars(select(VectorGeneration.file_name)))
 
 
+def _forget_all(db: Database, home: Path, *, embedder: str) -> None:
+    with db.writing() as session:
+        session.execute(delete(VectorGeneration).where(VectorGeneration.embedder == embedder))
+        kept = set(session.scalars(select(VectorGeneration.file_name)))
+    _remove_unnamed(home / FOLDER, kept)
+
+
 def _remove_unnamed(folder: Path, kept: set[str]) -> None:
-    for file in folder.iterdir():
+    for file in folder.iterdir() if folder.exists() else ():
         if file.suffix in (".faiss", ".partial") and file.name not in kept:
             try:
                 file.unlink(missing_ok=True)

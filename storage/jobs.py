@@ -1,18 +1,20 @@
 """What is left to do: jobs (a video, a set of questions, a run), their segments and their attempts.
 
-A job is `pending`, `done` or `quarantined`; there is no "running" to be repaired after a crash. All take the
-session of one `Database.writing()`.
+A job is `pending`, `done` or `quarantined`; there is no "running" to be repaired after a crash. It is planned
+for all videos at once, and cut into segments when its turn comes: that takes a look into the file. All take
+the session of one `Database.writing()`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, insert, select, update
+from sqlalchemy.orm import Session, aliased
 
 from grounding.evidence import Span
 from storage.clock import iso, now
@@ -31,29 +33,50 @@ def question_set_hash(questions: Iterable[Asked]) -> str:
     return hashlib.sha256(json.dumps(sorted(set(questions))).encode()).hexdigest()
 
 
-def plan_job(
-    session: Session, *, video_id: int, run_id: int, questions: Sequence[Asked], windows: Sequence[Span]
-) -> PendingJob | None:
-    """The next job of this video under this run, or None when nothing is left to do.
+def plan_jobs(
+    session: Session, video_ids: Collection[int], *, run_id: int, questions: Sequence[Asked]
+) -> None:
+    """Make sure that a job asks each of `questions` (task, text) of every one of the videos under this run.
 
-    A pending one is resumed: its segments that are not done yet, with the windows that they were planned
-    with. Else those of `questions` (task, text) that were never asked under this run become a new job over
-    `windows`. A question of a quarantined job counts as asked until `retry_quarantined`. Call it again when
-    the job is done: an interrupted job and new questions are two jobs.
+    What was never asked of a video becomes a new job; one that waits and was not begun takes it in instead,
+    so that the video is read once. A question of a quarantined job counts as asked until `retry_quarantined`.
+    A planned job has no segments before `next_job` cuts it.
     """
-    resumed = session.scalar(
-        select(Job.id)
-        .where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
-        .order_by(Job.id)
-        .limit(1)
-    )
-    if resumed is not None:
-        return _pending(session, resumed, resumed=True)
-    new = _not_asked(session, questions, video_id=video_id, run_id=run_id)
-    if not new:
-        return None
-    job_id = _create(session, new, video_id=video_id, run_id=run_id, windows=windows)
-    return _pending(session, job_id, resumed=False) if windows else None
+    wanted = tuple(dict.fromkeys((task, storable(text)) for task, text in questions))
+    asked = _asked(session, run_id)
+    waiting = _not_begun_jobs(session, run_id)
+    new: defaultdict[tuple[Asked, ...], list[int]] = defaultdict(list)
+    wider: defaultdict[tuple[tuple[Asked, ...], tuple[Asked, ...]], list[int]] = defaultdict(list)
+    for video_id in video_ids:
+        lacking = tuple(question for question in wanted if question not in asked.get(video_id, ()))
+        if lacking and video_id in waiting:
+            job_id, before = waiting[video_id]
+            wider[before, lacking].append(job_id)
+        elif lacking:
+            new[lacking].append(video_id)
+    for lacking, videos in new.items():
+        _create(session, videos, run_id=run_id, questions=lacking)
+    for (before, lacking), jobs in wider.items():
+        question_set = question_set_hash((*before, *lacking))
+        session.execute(update(Job), [{"id": id, "question_set": question_set} for id in jobs])
+        _ask(session, jobs, lacking, after=len(before))
+
+
+def next_job(session: Session, *, video_id: int, run_id: int, windows: Sequence[Span]) -> PendingJob | None:
+    """The oldest pending job of this video under this run, or None when nothing is left to do.
+
+    One that was not begun is cut into `windows` (without any it is done); one that was keeps those that it
+    was cut into, and gives the segments that are not done yet. Call it again when the job is done.
+    """
+    pending = select(Job.id).where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
+    for job_id in session.scalars(pending.order_by(Job.id)).all():
+        was_cut = session.scalar(select(Segment.id).where(Segment.job_id == job_id).limit(1)) is not None
+        if not was_cut and windows:
+            _cut(session, job_id, windows)
+        if was_cut or windows:
+            return _pending(session, job_id, resumed=was_cut)
+        finish_if_complete(session, job_id)
+    return None
 
 
 def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
@@ -65,14 +88,13 @@ def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
     )
 
 
-def retry_quarantined(session: Session, *, run_id: int, video_id: int | None = None) -> int:
-    """Put quarantined jobs of a run (of one video, or all) back in the queue, past attempts forgiven; gives
-    how many.
-    """
-    chosen = select(Job.id).where(Job.state == "quarantined", Job.run_id == run_id)
-    if video_id is not None:
-        chosen = chosen.where(Job.video_id == video_id)
-    jobs = session.scalars(chosen).all()
+def retry_quarantined(session: Session, video_ids: Collection[int], *, run_id: int) -> int:
+    """Put the videos' quarantined jobs of a run back in the queue, past attempts forgiven; gives how many."""
+    given_up = session.execute(
+        select(Job.id, Job.video_id).where(Job.state == "quarantined", Job.run_id == run_id)
+    )
+    chosen = set(video_ids)
+    jobs = [job_id for job_id, video_id in given_up if video_id in chosen]
     for job_id in jobs:
         _attempt(session, job_id, outcome=_RETRY, reason=None, started_at=now(), cost_s=0.0)
         session.execute(
@@ -114,48 +136,73 @@ def finish_if_complete(session: Session, job_id: int) -> None:
     )
 
 
-def _not_asked(session: Session, questions: Sequence[Asked], *, video_id: int, run_id: int) -> list[Asked]:
-    asked = set(
-        session.execute(
-            select(Question.task, Question.text)
-            .join(JobQuestion, JobQuestion.question_id == Question.id)
-            .join(Job, Job.id == JobQuestion.job_id)
-            .where(Job.video_id == video_id, Job.run_id == run_id)
-        )
-    )
-    wanted = [(task, storable(text)) for task, text in questions]
-    return [question for question in dict.fromkeys(wanted) if question not in asked]
+def _asked(session: Session, run_id: int) -> dict[int, set[Asked]]:
+    """What every video was asked under a run, done or not, by video id."""
+    asked: defaultdict[int, set[Asked]] = defaultdict(set)
+    for video_id, task, text in session.execute(
+        select(Job.video_id, Question.task, Question.text)
+        .join(JobQuestion, JobQuestion.job_id == Job.id)
+        .join(Question, Question.id == JobQuestion.question_id)
+        .where(Job.run_id == run_id)
+    ):
+        asked[video_id].add((task, text))
+    return asked
 
 
-def _create(
-    session: Session, questions: Sequence[Asked], *, video_id: int, run_id: int, windows: Sequence[Span]
-) -> int:
-    job_id = session.execute(
-        insert(Job).returning(Job.id),
-        {
-            "video_id": video_id,
-            "question_set": question_set_hash(questions),
-            "run_id": run_id,
-            "state": "pending",
-            "created_at": now(),
-        },
-    ).scalar_one()
+def _not_begun_jobs(session: Session, run_id: int) -> dict[int, tuple[int, tuple[Asked, ...]]]:
+    """The id and the questions of the job that each video waits for, where it has no segment yet."""
+    waiting: dict[int, tuple[int, tuple[Asked, ...]]] = {}
+    for video_id, job_id, task, text in session.execute(
+        select(Job.video_id, Job.id, Question.task, Question.text)
+        .join(JobQuestion, JobQuestion.job_id == Job.id)
+        .join(Question, Question.id == JobQuestion.question_id)
+        .where(Job.run_id == run_id, Job.state == "pending", ~begun())
+        .order_by(Job.id, JobQuestion.position)
+    ):
+        waiting[video_id] = (job_id, (*waiting.get(video_id, (job_id, ()))[1], (task, text)))
+    return waiting
+
+
+def begun() -> ColumnElement[bool]:
+    """Whether a job was cut into segments."""
+    own = aliased(Segment)
+    return exists().where(own.job_id == Job.id)
+
+
+def _create(session: Session, video_ids: Sequence[int], *, run_id: int, questions: Sequence[Asked]) -> None:
+    common = {
+        "run_id": run_id,
+        "question_set": question_set_hash(questions),
+        "state": "pending",
+        "created_at": now(),
+    }
+    last = session.scalar(select(func.max(Job.id))) or 0
+    session.execute(insert(Job), [{"video_id": video_id, **common} for video_id in video_ids])
+    # The write lock is held: what is newer is ours.
+    _ask(session, session.scalars(select(Job.id).where(Job.id > last)).all(), questions, after=0)
+
+
+def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *, after: int) -> None:
+    """Put `questions` to each of the jobs, behind the `after` that it has."""
+    ids = [_ensure_question(session, task, text) for task, text in questions]
     session.execute(
         insert(JobQuestion),
         [
-            {"job_id": job_id, "question_id": _ensure_question(session, task, text), "position": position}
-            for position, (task, text) in enumerate(questions)
+            {"job_id": job_id, "question_id": question_id, "position": position}
+            for job_id in job_ids
+            for position, question_id in enumerate(ids, start=after)
         ],
     )
-    segments = [
-        {"job_id": job_id, "position": i, "start_s": w.start_s, "end_s": w.end_s, "state": "pending"}
-        for i, w in enumerate(windows)
-    ]
-    if segments:
-        session.execute(insert(Segment), segments)
-    else:
-        finish_if_complete(session, job_id)
-    return job_id
+
+
+def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
+    session.execute(
+        insert(Segment),
+        [
+            {"job_id": job_id, "position": i, "start_s": w.start_s, "end_s": w.end_s, "state": "pending"}
+            for i, w in enumerate(windows)
+        ],
+    )
 
 
 def _ensure_question(session: Session, task: str, text: str) -> int:

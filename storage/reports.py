@@ -1,17 +1,30 @@
-"""Sums over what was looked at: seconds of video, each counted once however many windows cover it."""
+"""Sums over what was looked at: seconds of video, each counted once however many windows cover it.
+
+Jobs overlap (two runs, a question added later) and so do windows, so that the length of many stretches is
+that of their union, a video at a time. What lies outside the video (a last window may reach past its end) is
+cut off.
+
+Shapes: N stretches of (video, start, end), float64.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, exists, func, select
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from storage.jobs import begun
+from storage.rows import CoverageKind
 from storage.schema import Coverage, File, Job, Library, Segment, Video
 
-_LOOKED_AT = ("sampled", "still")
+LOOKED_AT: tuple[CoverageKind, ...] = ("sampled", "still")
+
+Stretches_N3 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,36 +43,71 @@ class LibraryTotals:
 
 
 def library_totals(session: Session, library: str | None = None) -> LibraryTotals:
-    """The sums over one library (by name), or over everything.
-
-    A pending job counts only while no later job of its video, under another run, has taken its place; a video
-    that no job was made for yet, because `index` was stopped before it, is pending as a whole. Raises
-    ValueError for a library that isn't there.
+    """The sums over one library (by name), or over everything. Raises ValueError for a library that isn't
+    there.
     """
-    if library is not None and session.scalar(select(Library.id).where(Library.name == library)) is None:
-        names = ", ".join(session.scalars(select(Library.name).order_by(Library.name))) or "none"
-        raise ValueError(f"there is no library {library!r}; there is: {names}")
+    library_id = None if library is None else library_named(session, library)
 
-    def covered(*kinds: str) -> float:
-        query = select(Job.video_id, Coverage.start_s, Coverage.end_s).select_from(Coverage)
-        query = query.join(Segment, Segment.id == Coverage.segment_id).join(Job, Job.id == Segment.job_id)
-        return _union_s(session.execute(_of(library, query.where(Coverage.kind.in_(kinds)))))
-
-    def left(state: str) -> float:
-        query = select(Job.video_id, Segment.start_s, Segment.end_s).select_from(Segment)
-        query = query.join(Job, Job.id == Segment.job_id)
-        query = query.where(Segment.state == "pending", Job.state == state, ~replaced())
-        return _union_s(session.execute(_of(library, query)))
+    def covered(*kinds: CoverageKind) -> float:
+        return covered_s(stretches_covered(session, kinds, library_id=library_id))
 
     damaged_s = covered("damaged")
+    given_up = _of_jobs(_pending_segments(state="quarantined"), library_id=library_id)
     return LibraryTotals(
-        videos=_num_videos(session, library),
-        looked_at_s=covered(*_LOOKED_AT, "damaged") - damaged_s,
-        pending_s=left("pending") + _not_begun_s(session, library),
+        videos=len(stretches_of_videos(session, library_id=library_id)),
+        looked_at_s=covered(*LOOKED_AT, "damaged") - damaged_s,
+        pending_s=covered_s(stretches_to_do(session, library_id=library_id)),
         damaged_s=damaged_s,
         skipped_s=covered("skipped"),
-        quarantined_s=left("quarantined"),
+        quarantined_s=covered_s(_table(session.execute(given_up))),
     )
+
+
+def stretches_covered(
+    session: Session, kinds: Sequence[CoverageKind], *, library_id: int | None = None
+) -> Stretches_N3:
+    """What coverage of these kinds there is, by any run, in all or in one library."""
+    query = _within_video(Coverage).join(Segment, Segment.id == Coverage.segment_id)
+    query = query.join(Job, Job.id == Segment.job_id).join(Video, Video.id == Job.video_id)
+    return _table(session.execute(_of_jobs(query.where(Coverage.kind.in_(kinds)), library_id=library_id)))
+
+
+def stretches_to_do(
+    session: Session, *, library_id: int | None = None, run_id: int | None = None
+) -> Stretches_N3:
+    """What waits: the segments left of jobs that were begun, and the whole of videos whose job was not.
+
+    A pending job counts only while no later job of its video, under another run, has taken its place. With
+    `run_id` only that run's jobs count; else also videos that no job was planned for yet.
+    """
+    left = _pending_segments(state="pending")
+    whole = select(Video.id, Video.start_s, Video.end_s).where(not_begun(run_id))
+    if run_id is not None:
+        left = left.where(Job.run_id == run_id)
+    if library_id is not None:
+        whole = whole.where(_in_library(Video.id, library_id))
+    rows = session.execute(_of_jobs(left, library_id=library_id)).all()
+    return _table([*rows, *session.execute(whole)])
+
+
+def stretches_of_videos(session: Session, *, library_id: int | None = None) -> Stretches_N3:
+    """Every video from its start to its end."""
+    query = select(Video.id, Video.start_s, Video.end_s)
+    if library_id is not None:
+        query = query.where(_in_library(Video.id, library_id))
+    return _table(session.execute(query))
+
+
+def covered_s(stretches_N3: Stretches_N3) -> float:
+    """Seconds in the union of the stretches, each video apart."""
+    video, start, end = stretches_N3[np.lexsort((stretches_N3[:, 1], stretches_N3[:, 0]))].T
+    if len(video) == 0:
+        return 0.0
+    # Each video is moved to a stretch of its own on one line, so that one running maximum serves them all.
+    shift = np.unique(video, return_inverse=True)[1] * (end.max() - start.min() + 1.0)
+    before = np.maximum.accumulate(end + shift)
+    begin = np.maximum(start + shift, np.concatenate([[-np.inf], before[:-1]]))
+    return float(np.maximum(0.0, end + shift - begin).sum())
 
 
 def replaced() -> ColumnElement[bool]:
@@ -68,48 +116,48 @@ def replaced() -> ColumnElement[bool]:
     return exists().where(later.video_id == Job.video_id, later.id > Job.id, later.run_id != Job.run_id)
 
 
-def not_begun() -> ColumnElement[bool]:
-    """Whether a video that is still there waits for its first job."""
-    present = exists().where(File.video_id == Video.id, File.missing_since.is_(None))
-    return present & ~exists().where(Job.video_id == Video.id)
+def not_begun(run_id: int | None = None) -> ColumnElement[bool]:
+    """Whether a video that is still there waits as a whole: for a job (of that run) that was planned and has
+    no segment yet or, without `run_id`, for its first one.
+    """
+    file = aliased(File)
+    present = exists().where(file.video_id == Video.id, file.missing_since.is_(None))
+    # Listed once, not looked for video by video: SQLite would walk through all pending jobs for each.
+    waiting = select(Job.video_id).where(Job.state == "pending", ~begun(), ~replaced())
+    if run_id is not None:
+        return present & Video.id.in_(waiting.where(Job.run_id == run_id))
+    return present & or_(Video.id.in_(waiting), Video.id.not_in(select(Job.video_id)))
 
 
-def _not_begun_s(session: Session, library: str | None) -> float:
-    query = select(func.sum(Video.end_s - Video.start_s)).where(not_begun())
-    if library is not None:
-        query = query.where(Video.id.in_(_videos_of(library)))
-    return session.scalar(query) or 0.0
+def _pending_segments(*, state: str) -> Select[Any]:
+    query = _within_video(Segment).join(Job, Job.id == Segment.job_id)
+    query = query.join(Video, Video.id == Job.video_id)
+    return query.where(Segment.state == "pending", Job.state == state, ~replaced())
 
 
-def _num_videos(session: Session, library: str | None) -> int:
-    query = select(func.count()).select_from(Video)
-    if library is not None:
-        query = query.where(Video.id.in_(_videos_of(library)))
-    return session.scalar(query) or 0
+def _within_video(table: type[Coverage] | type[Segment]) -> Select[Any]:
+    start = case((table.start_s > Video.start_s, table.start_s), else_=Video.start_s)
+    end = case((table.end_s < Video.end_s, table.end_s), else_=Video.end_s)
+    return select(Job.video_id, start, end).select_from(table)
 
 
-def _of(library: str | None, query: Select[int, float, float]) -> Select[int, float, float]:
-    return query if library is None else query.where(Job.video_id.in_(_videos_of(library)))
+def _of_jobs(query: Select[Any], *, library_id: int | None) -> Select[Any]:
+    return query if library_id is None else query.where(_in_library(Job.video_id, library_id))
 
 
-def _videos_of(library: str) -> Select[int | None]:
-    return (
-        select(File.video_id)
-        .join(Library, Library.id == File.library_id)
-        .where(Library.name == library, File.video_id.is_not(None))
-    )
+def _in_library(video_id: Any, library_id: int) -> ColumnElement[bool]:
+    file = aliased(File)
+    return exists().where(file.video_id == video_id, file.library_id == library_id)
 
 
-def _union_s(rows: Iterable[tuple[int, float, float]]) -> float:
-    """The length of the union of (video, start, end) stretches: overlaps within a video count once."""
-    table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 3)
-    if not len(table):
-        return 0.0
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    # Each video is moved behind the one before it, so that one running maximum serves all.
-    starts, ends = table[:, 1], table[:, 2]
-    width = float(ends.max() - starts.min()) + 1.0
-    shift = table[:, 0] * width
-    starts, ends = starts + shift, ends + shift
-    reached = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
-    return float(np.maximum(0.0, ends - np.maximum(starts, reached)).sum())
+def library_named(session: Session, name: str) -> int:
+    """The id of the library called `name`. Raises ValueError, naming those that there are."""
+    found = session.scalar(select(Library.id).where(Library.name == name))
+    if found is None:
+        names = ", ".join(session.scalars(select(Library.name).order_by(Library.name))) or "none"
+        raise ValueError(f"there is no library {name!r}; there is: {names}")
+    return found
+
+
+def _table(rows: Iterable[Sequence[float]]) -> Stretches_N3:
+    return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from fractions import Fraction
 from typing import Literal
 
@@ -43,7 +43,7 @@ class VideoFacts:
     end_s: float
     num_frames: int
     has_audio: bool
-    recorded_at: datetime | None
+    recorded_at: date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from grounding.errors import StorageError, printable
+from grounding.plain import counted
 from storage.failures import told
 from storage.versions import CURRENT, not_ours, refuse_newer, stored_version
 
@@ -86,9 +87,10 @@ def _migrate(engine: sa.Engine, *, path: Path) -> None:
         command.upgrade(config, "head")
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
+            orphans = counted(len(broken), "row")
             raise StorageError(
-                f"{printable(path)}: upgrading would leave {len(broken)} rows without their parent, so it "
-                "was undone; run `proofreel db check`"
+                f"{printable(path)}: upgrading would leave {orphans} without a parent, so it was undone; "
+                "run `proofreel db check`"
             )
 
 

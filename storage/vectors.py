@@ -1,8 +1,9 @@
 """Finds the moments whose vectors are nearest to a query's: FAISS proposes, SQL decides.
 
 The index on disk gives candidates; which of them still exist, and their exact scores, come from SQL, and so
-do the moments that are newer than the index. An answer is therefore the same with a good index, an old one
-or none: only its speed differs.
+do the moments that are newer than the index. Up to a million vectors the index compares them all, and an
+answer is the same with a good index, an old one or none: only its speed differs. Above, it looks at a part of
+its lists (`generations.recipe`) and may miss a moment that SQL alone would find; scores stay the same.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class VectorIndex(Protocol):
     ) -> tuple[Ids, Scores]:
         """The at most `k` nearest moments, best first (equal scores by id), of `allowed` ids when given.
 
+        Those of them that the index proposes, which above a million vectors may not be all (see the module).
         `vector` [D] has unit length. Deleted moments are never among them. Raises ValueError for a vector of
         another length than the index holds.
         """
@@ -86,7 +88,8 @@ def open_index(db: Database, home: Path, *, embedder: str, repair: bool = False)
     """The newest sound index of `embedder`'s vectors.
 
     A missing, truncated or altered file is passed over with a warning for the generation before it, or for
-    SQL alone: right, and slower. With `repair` a new generation is built then (hold the `HomeLock`).
+    SQL alone, which compares every vector and is slower. With `repair` a new generation is built then (hold
+    the `HomeLock`).
     """
     with db.reading() as session:
         known = generations(session, home, embedder=embedder)
@@ -95,15 +98,22 @@ def open_index(db: Database, home: Path, *, embedder: str, repair: bool = False)
         reason = damage(generation)
         if reason is None:
             try:
-                return _FaissIndex(db, generation, problem=problem)
+                index = _FaissIndex(db, generation, problem=problem)
             except RuntimeError as error:
                 reason = f"FAISS can't read it ({error})"
+            else:
+                if problem is not None:
+                    log.warning(
+                        "%s; searching with the one before it, run `proofreel vectors rebuild`", problem
+                    )
+                return index
         problem = problem or f"the vector index {printable(generation.path)} can't be used: {reason}"
         if repair:
             log.warning("%s; it is built again", problem)
             built = build_generation(db, home, embedder=embedder)
             if built is not None:
                 return _FaissIndex(db, built, problem=None)
+    if problem is not None:
         log.warning("%s; searching without it, run `proofreel vectors rebuild`", problem)
     return _SqlIndex(db, embedder, problem=problem)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -30,10 +30,10 @@ from storage import (
     ensure_library,
     ensure_run,
     ensure_video,
-    plan_job,
     record_file,
 )
 from storage.vectors import build_generation
+from tests.rows import plan_job
 
 TICKS = 90_000
 KINDS = ("person", "bicycle", "car", "bus", "dog", "horse", "text")
@@ -62,7 +62,7 @@ class Film:
     window_s: float = 20.0
     done: int | None = None
     library: str = "default"
-    recorded_at: datetime | None = None
+    recorded_at: date | None = None
     path: Path | None = None
     size: tuple[int, int] = (0, 0)  # of the file: bytes and mtime in nanoseconds
     content_hash: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -24,9 +25,11 @@ from storage import (
     ensure_library,
     ensure_run,
     ensure_video,
-    plan_job,
+    next_job,
+    plan_jobs,
     record_file,
 )
+from storage.jobs import Asked
 
 DIMENSION = 384
 EMBEDDER = "test-embedder"
@@ -78,6 +81,14 @@ def add_job(
     job = plan_job(session, video_id=video_id, run_id=run_id, questions=[DESCRIBE], windows=windows)
     assert job is not None
     return job
+
+
+def plan_job(
+    session: Session, *, video_id: int, run_id: int, questions: Sequence[Asked], windows: Sequence[Span]
+) -> PendingJob | None:
+    """Plan for one video, and begin its next job at once."""
+    plan_jobs(session, [video_id], run_id=run_id, questions=questions)
+    return next_job(session, video_id=video_id, run_id=run_id, windows=windows)
 
 
 def unit_vectors(count: int, *, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, Self
@@ -33,7 +33,8 @@ class VideoInfo:
     the end of the last frame's display, from the packets; `duration_s_header` is what the header claims
     (None where it claims nothing). `num_frames` counts packets that are shown. `keyframe_pts` is sorted.
     `damaged` holds ranges known to be damaged before decoding (a truncated tail, a gap). `recorded_at` is
-    the file's own creation time, if it names one.
+    the file's own creation time in UTC, a date alone if it names no time of day, or None. A time without
+    a zone is taken as it stands.
     """
 
     path: Path
@@ -52,7 +53,7 @@ class VideoInfo:
     keyframe_pts: tuple[int, ...] = field(repr=False)
     seekable: bool
     has_audio: bool
-    recorded_at: datetime | None
+    recorded_at: date | None
     damaged: tuple[Span, ...] = ()
 
     @property

@@ -31,7 +31,7 @@ _TRIED_KEY_FRAMES = 10
 _SANE_ASPECTS = (Fraction(1, 20), Fraction(20))
 _DATE_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "DATE_RECORDED", "date")
 _YEARS = range(1970, 2101)  # a date out of them (UTC) is nobody's: MP4 counts from 1904, for one
-_UNSET = date(1970, 1, 1)  # the zero of Unix's clock: a camera whose date was never set
+_UNSET = (1970, 1, 1)  # the zero of Unix's clock: a camera whose date was never set
 
 
 def probe(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> VideoInfo:
@@ -116,16 +116,25 @@ def _header_duration(container: InputContainer, stream: VideoStream) -> float | 
     return None if container.duration is None else container.duration / 1e6
 
 
-def _recorded_at(metadata: Mapping[str, str]) -> datetime | None:
+def _recorded_at(metadata: Mapping[str, str]) -> date | None:
     for key in _DATE_KEYS:
-        try:
-            written = datetime.fromisoformat(metadata.get(key, ""))
-            moment = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            continue
-        if moment.year in _YEARS and moment.date() != _UNSET:
+        moment = _date(metadata.get(key, ""))
+        if moment is not None and moment.year in _YEARS and (moment.year, moment.month, moment.day) != _UNSET:
             return moment
     return None
+
+
+def _date(text: str) -> date | None:
+    """A datetime in UTC, or the date alone where the text names no time of day; None for another text."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        written = datetime.fromisoformat(text)
+        return (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _damaged(

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from engines.contract import Question, Reply
 from engines.naming import NameMatcher
-from engines.phrases import Thing
 from engines.spotter.choosing import choose
 from engines.spotter.describing import describe
 from engines.spotter.finding import Finding, find
@@ -14,6 +13,7 @@ from engines.spotter.observations import Observations
 from engines.spotter.placing import best_sighting, position
 from engines.spotter.understanding import SIGHT, Intent
 from engines.spotter.writing import COORDINATES, abstention, counted, quotes, reply
+from engines.things import Thing
 from grounding import escape, format_object, format_option, format_spans
 
 
@@ -108,7 +108,7 @@ def _is_thin_traffic(intent: Intent, observations: Observations) -> bool:
 
 def _sought(intent: Intent) -> str:
     """What was looked for, a broader word with the kinds that were looked for in its stead."""
-    named = [replace(t, text=f"{t.count} {t.text}") if (t.count or 1) > 1 else t for t in intent.things]
+    named = [replace(thing, text=thing.numbered) for thing in intent.things]
     texts = [
         thing.text
         if len(thing.labels) == 1 or thing.kind == "traffic"

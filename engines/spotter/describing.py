@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from engines.contract import ScreenText
-from engines.phrases import Link, Thing
+from engines.phrases import Link
 from engines.spotter.observations import Observations
 from engines.spotter.relations import RIDDEN, Hit, Sighting, hits, sightings, stretches
 from engines.spotter.vocabulary import load_vocabulary
@@ -26,6 +26,7 @@ from engines.spotter.writing import (
     riding_parts,
     text_statement,
 )
+from engines.things import Thing
 from grounding import Span
 from grounding.geometry import tiou
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from engines.contract import Track, TrackPoint
-from engines.phrases import Link, Thing
+from engines.phrases import Link
 from engines.spotter.observations import Observations
+from engines.things import Thing
 from grounding.evidence import Box, Span
 
 TRAFFIC_LEAST = 3
@@ -87,7 +88,7 @@ def hits(
             for link in links:
                 _join(groups, things, link)
         counts = tuple(_count(thing, group) for thing, group in zip(things, groups, strict=True))
-        enough = [n >= (thing.count or 1) for thing, n in zip(things, counts, strict=True)]
+        enough = [n >= thing.at_least for thing, n in zip(things, counts, strict=True)]
         if things and (any(enough) if any_of else all(enough)):
             members = tuple(tuple(g) if ok else () for g, ok in zip(groups, enough, strict=True))
             found.append(Hit(sample=sample, members=members, counts=counts))

@@ -13,8 +13,9 @@ from typing import Literal
 from engines.contract import Question
 from engines.english import straightened, tokens, without_quotes, word_classes
 from engines.naming import NameMatcher
-from engines.phrases import Link, Reading, Thing
+from engines.phrases import Link, Reading
 from engines.spotter.relations import RELATIONS, RIDDEN
+from engines.things import Thing
 
 Kind = Literal["describe", "exists", "when", "count", "where", "which", "read", "unknown"]
 
@@ -76,7 +77,6 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
 _ASKED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS)
 _SAID = re.compile(r"\b(?:says?|reads|saying|the words?)\b(.*)", re.IGNORECASE | re.DOTALL)
 _IT_SAYS = re.compile(r"\b(?:it|screen|display|monitor)\b.{0,20}\b(?:says?|reads)\b", re.IGNORECASE)
-_MORE_THAN = re.compile(r"\bmore than (\w+)", re.IGNORECASE)
 _LIMITED = re.compile(r"\b(exactly|only|at most|less than|fewer than|no more than)\b", re.IGNORECASE)
 _WHICH = re.compile(
     r"^\W*(?:what|which)(?: (?:kinds?|types?|sorts?) of)? (?:\w+ )?\w+ "
@@ -95,7 +95,7 @@ def understand(question: Question, *, matcher: NameMatcher) -> Intent:
     kind = _kind(stem, question)
     if kind == "describe" or not stem.strip():
         return Intent(kind="describe", options=options)
-    reading = matcher.read(_MORE_THAN.sub(_one_more, stem))
+    reading = matcher.read(stem)
     if kind == "unknown" and _asks_which(stem, reading):
         kind = "which"
     if kind == "unknown" and not options:
@@ -148,14 +148,6 @@ def _kind(text: str, question: Question) -> Kind:
     if question.task == "visual QA":
         return "where"
     return "unknown" if _QUESTION_WORD.search(text) else "exists"
-
-
-def _one_more(found: re.Match[str]) -> str:
-    """ "more than two" is three at least, and a number is always that."""
-    numbers = word_classes().numbers
-    word = found.group(1).lower()
-    number = int(word[:9]) if word.isdecimal() else numbers.get(word)
-    return found.group() if number is None else str(number + 1)
 
 
 def _asks_which(stem: str, reading: Reading) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engines.contract import Reply, ScreenText
 from engines.english import plural
-from engines.naming import SCREEN_TEXT_SUBJECT
+from engines.shown import SCREEN_TEXT_SUBJECT
 from engines.spotter.relations import Hit, Sighting
 from grounding import (
     Claim,

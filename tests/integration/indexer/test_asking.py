@@ -350,4 +350,4 @@ def test_a_library_s_name_is_printed_without_what_a_terminal_would_obey(clip: Pa
     home = clip.parent / "home"
     night_process.run_here("index", clip, "--home", home, "--library", "\x1b[31mred\x1b[0m")
 
-    assert night_process.run_here("status", "--home", home).stdout.startswith("library red: 1 files")
+    assert night_process.run_here("status", "--home", home).stdout.startswith("library red: 1 file,")

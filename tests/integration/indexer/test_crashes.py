@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -48,6 +49,34 @@ def test_killed_at_random_moments_and_resumed_the_rows_are_those_of_an_undisturb
     assert rows(home, clocks=False, runs=False) == undisturbed(folder, tmp_path / "quiet")
     with_vectors = rows(home)["vector_generation"]
     assert with_vectors and max(g["num_vectors"] for g in with_vectors) == len(rows(home)["embedding"])
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_all_that_was_asked_is_pending_or_done(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "killed"
+    assert night_process.run("index", folder, "--home", home).returncode == 0
+    chance = random.Random(11)
+    seconds = 6.0 + 7.0 + 8.0
+    planned = 0
+    for _ in range(NUM_KILLS):
+        process = night_process.start("index", folder, "-q", "is a lamp lit?", "--home", home, clip_s=0.3)
+        time.sleep(chance.uniform(0.6, 2.6))
+        process.kill()
+        process.communicate()
+        found = rows(home)
+        jobs = {job["id"] for job in found["job"][3:]}
+        done_s = sum(
+            s["end_s"] - s["start_s"]
+            for s in found["segment"]
+            if s["job_id"] in jobs and s["state"] == "done"
+        )
+        if jobs:
+            planned += 1
+            status = json.loads(night_process.run("status", "--home", home, "--json").stdout)
+            assert status["pending_seconds"] == pytest.approx(seconds - done_s)
+    assert planned > NUM_KILLS / 2
+    done = json.loads(night_process.run("index", folder, "--home", home, "--json").stdout)
+    assert done["totals"]["pending_seconds"] == 0.0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -4,6 +4,8 @@ import importlib
 import json
 import os
 import shutil
+import signal
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -17,18 +19,24 @@ import numpy as np
 import pytest
 
 from grounding.errors import EngineError, StorageError
+from indexer.asking import ask
+from indexer.progress import Silent
 from indexer.report import IndexReport
 from indexer.status import read_status
 from indexer.stopping import Stop
 from search import Filters
 from search.coverage import searched
+from search.documents import show_document
 from search.scope import resolve
-from storage import Database, HomeLock
+from search.showing import show
+from storage import Database, HomeLock, text_to_path
 from storage.reports import library_totals
+from tests import night_process
 from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
 from tests.dumping import rows
 from tests.lamps import Night, lamp_clip
+from tests.rows import add_video
 from video.frames import Clip, VideoInfo
 from video.probe import probe
 
@@ -358,7 +366,7 @@ def test_after_the_given_time_no_segment_is_begun_and_the_next_run_goes_on(
     assert (told.pending_s, told.unseen_s) == (10.0 - looked_at_s, 0.0)
     assert status.pending_s == left_s == told.pending_s
     assert [(Path(v.path).name, v.seconds) for v in status.not_begun] == [("b.mp4", 2.0)]
-    assert status.runs[0].pending_seconds == 8.0 - looked_at_s
+    assert status.runs[0].pending_seconds == told.pending_s
     jsonschema.validate(
         status.document(), json.loads((files("indexer") / "schemas/status-1.schema.json").read_text())
     )
@@ -366,6 +374,76 @@ def test_after_the_given_time_no_segment_is_begun_and_the_next_run_goes_on(
     done = night.num_clips
     assert set(statuses(night.run(folder)).values()) == {"indexed"}
     assert 0 < done < night.num_clips == 5
+
+
+def after_seconds(seconds: int) -> Stop:
+    """Stops once its clock, which moves on a second each time that it is asked, has gone so far."""
+    ticks = iter(range(100_000))
+    noon = datetime(2026, 11, 23, 12, 0)
+    return Stop(until=noon + timedelta(seconds=seconds), clock=lambda: noon + timedelta(seconds=next(ticks)))
+
+
+def pending_everywhere(night: Night) -> float:
+    """What `status`, `search` and the sums tell is to do; they agree."""
+    with Database.open(night.home) as db, db.reading() as session:
+        told = searched(session, resolve(session, Filters())).pending_s
+        assert library_totals(session).pending_s == told
+    assert read_status(night.home).pending_s == told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("options", "questions"),
+    [({"fingerprint": "b2"}, []), ({}, ["is a lamp lit?"])],
+    ids=["engine", "question"],
+)
+def test_what_a_stopped_run_was_asked_and_had_not_reached_is_pending_though_an_older_run_saw_it(
+    night: Night, folder: Path, options: dict[str, Any], questions: list[str]
+) -> None:
+    for number, name in enumerate("abc"):
+        lamp_clip(folder / f"{name}.mp4", seconds=4.0, lit=[(1.0, 2.0 + number / 10)])
+    night.run(folder)
+    assert pending_everywhere(night) == 0.0
+
+    night.engine_options = options
+    report = night.run(folder, questions=questions, stop=after_seconds(4))
+    left_s = 12.0 - report.totals.video_seconds
+
+    assert 0.0 < report.totals.video_seconds <= 4.0
+    assert pending_everywhere(night) == report.totals.pending_seconds == left_s
+    status = read_status(night.home)
+    assert status.runs[-1].pending_seconds == left_s
+    assert {Path(v.path).name for v in status.not_begun} == {"c.mp4"}
+    assert night.run(folder, questions=questions).totals.pending_seconds == pending_everywhere(night) == 0.0
+
+
+def test_a_new_question_joins_the_job_that_was_not_begun_so_that_a_video_is_read_once(
+    night: Night, folder: Path
+) -> None:
+    lamp_clip(folder / "a.mp4")
+    night.run(folder, stop=after_seconds(0))
+    night.run(folder, questions=["is a lamp lit?"])
+
+    assert night.num_clips == 2
+    assert [set(engine.asked) for engine in night.engines] == [set(), {("", "is a lamp lit?")}]
+
+
+def test_a_run_that_is_stopped_while_it_takes_stock_names_every_file_and_keeps_what_it_was_asked(
+    night: Night, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp_clip(folder / "a.mp4")
+    lamp_clip(folder / "b.mp4", lit=[(0.0, 1.0)])
+    night.run(folder)
+    lamp_clip(folder / "b.mp4", lit=[(2.0, 3.0)], seconds=6.0)
+    stop = Stop()
+    monkeypatch.setattr("indexer.identify.content_hash", lambda _path: signal.raise_signal(signal.SIGINT))
+    with stop.listening():
+        report = night.run(folder, questions=["is a lamp lit?"], stop=stop)
+
+    assert report.ending == "interrupted"
+    assert statuses(report) == {"a.mp4": "skipped", "b.mp4": "skipped"}
+    assert all("run the same command again" in str(file.reason) for file in report.files)
+    assert pending_everywhere(night) == 4.0  # what "b.mp4" holds now is not known yet
 
 
 def test_what_failed_under_an_older_engine_and_then_went_well_is_neither_pending_nor_retried(
@@ -405,12 +483,55 @@ def test_the_same_video_in_two_libraries_is_looked_at_once(night: Night, folder:
     assert len(rows(night.home)["file"]) == 2 and night.num_clips == 2
 
 
-def test_the_document_names_a_file_as_search_does_so_that_the_two_can_be_joined(
+def test_every_document_names_a_file_by_the_same_text_which_gives_its_bytes_back(
     night: Night, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.rename(lamp_clip(folder / "a.mp4"), os.fsencode(folder) + b"/two\nlines \xff.mp4")
+    name = b"/two\nlines \xff \\udcff.mp4"
+    os.rename(lamp_clip(folder / "a.mp4"), os.fsencode(folder) + name)
     monkeypatch.chdir(folder)
-    (file,) = night.run(Path(".")).document()["files"]
+    (here,) = Path(".").iterdir()
 
-    assert file["path"] == f"{folder}/two\nlines \\udcff.mp4"
-    assert [row["path"] for row in rows(night.home)["file"]] == [file["path"]]
+    night.run(Path("."), stop=after_seconds(0))
+    status = read_status(night.home).document()
+    (indexed,) = night.run(Path(".")).document()["files"]
+    asked = ask(
+        here,
+        "is a lamp lit?",
+        engine=BrightnessEngine(),
+        reporter=Silent(sys.stderr),
+        overlay=here.with_suffix(".png"),
+    ).document()
+    with Database.open(night.home) as db:
+        shown = show_document(show(db, 1))
+
+    text = indexed["path"]
+    assert os.fsencode(text_to_path(text)) == os.fsencode(folder) + name
+    assert [status["not_begun"][0]["path"], asked["video"], shown["path"]] == [text] * 3
+    assert asked["overlay"] == text.removesuffix(".mp4") + ".png"
+    assert status["home"] == str(night.home)
+    assert [row["path"] for row in rows(night.home)["file"]] == [text]
+
+
+def test_one_file_is_not_said_to_be_several(night: Night, folder: Path) -> None:
+    lamp_clip(folder / "a.mp4", seconds=1.0, lit=[(0.0, 0.5)])
+    done = night_process.run_here("index", folder, "--home", night.home)
+    told = night_process.run_here("status", "--home", night.home)
+
+    assert done.stdout.splitlines()[0] == "1 file: 1 indexed"
+    assert done.stdout.splitlines()[1].endswith(", 1 moment")
+    assert told.stdout.splitlines()[0] == "library default: 1 file, 1 video, 1.0 s"
+    assert told.stdout.splitlines()[2] == "1 moment, 0.0 s pending in all"
+
+
+def test_a_long_list_is_cut_for_people_and_whole_in_json(night: Night) -> None:
+    with Database.open(night.home, create=True) as db, db.writing() as session:
+        for number in range(1_025):
+            add_video(session, str(number), duration_s=2.0)
+    told = night_process.run_here("status", "--home", night.home).stdout.splitlines()
+    whole = json.loads(night_process.run_here("status", "--home", night.home, "--json").stdout)
+
+    assert told[-2:] == [
+        "pending      /v/19.mp4: 2.0 s, not begun",
+        "pending      and 1,005 more; --json lists all",
+    ]
+    assert len(told) == 23 and len(whole["not_begun"]) == 1_025 and whole["pending_seconds"] == 2_050.0

@@ -1,5 +1,6 @@
 """The command as a user types it: settings, exit codes, one sentence for an error."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -50,6 +51,11 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
     assert "from-flag" in done.stderr and "from-file" not in done.stderr
 
 
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    done = proofreel("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"proofreel {importlib.metadata.version('proofreel')}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [
@@ -58,6 +64,12 @@ def test_a_flag_wins_over_the_settings_file(tmp_path: Path) -> None:
         (("search", "x", "--limit", "-3"), {}),
         (("no-such-command",), {}),
         (("index",), {}),
+        (("index", ".", "--engine", "vlm"), {}),
+        (("index", "."), {"PROOFREEL_INDEX__ENGINE": "vlm"}),
+        (("index", ".", "--until", "25:00"), {}),
+        (("index", ".", "--retry", "all"), {}),
+        (("index", ".", "--library", " "), {}),
+        (("index", ".", "-q", "  "), {}),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_no_traceback(
@@ -87,3 +99,53 @@ def test_every_command_takes_json_home_and_config() -> None:
         missing = {"--json", "--home", "--config"} - options
         # `ask` keeps nothing, so it has no home.
         assert missing <= ({"--home"} if path == "proofreel ask" else set()), f"{path} lacks {missing}"
+
+
+@pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json"), ("--help",)])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_results_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "proofreel", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("proofreel: the results can't be written to standard output (No space left")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_closed_standard_output_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m proofreel doctor >&-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("proofreel: standard output is closed") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_news(tmp_path: Path, unbuffered: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "proofreel", "doctor", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    told = running.stderr.read()
+    running.stderr.close()
+    assert (running.wait(timeout=120), told) == (1, "")

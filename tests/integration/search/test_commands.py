@@ -12,6 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 import search.commands
+from storage import ensure_library
+from storage.catalog import mark_missing
 from tests.archive import Film, Seen, make_home
 
 HOSTILE = "\x1b[31m\x1b]0;pwned\x07 [bold]1 bus[/bold]\r\n\u202e <b>&"
@@ -110,7 +112,13 @@ def test_a_file_that_starts_late_has_the_players_time_beside_its_own(app: typer.
 
 def test_a_table_tells_time_score_text_reason_and_evidence(app: typer.Typer, home: Path) -> None:
     shown = run(app, "search", "a cyclist", "--home", home)
-    for cell in ("bikes.mp4", "0:07.480-0:09.680", "person riding a bicycle", "words + vector", "2 claims"):
+    for cell in (
+        "bikes.mp4",
+        "0:07.480-0:09.680",
+        "person riding a bicycle",
+        "words + vector",
+        "2 claims (0.80)",
+    ):
         assert cell in shown
     assert "in the player" not in shown
 
@@ -123,6 +131,7 @@ def test_a_table_tells_time_score_text_reason_and_evidence(app: typer.Typer, hom
         (["bus", "--label", "busss"], "nothing is labelled 'busss'"),
         (["bus", "--since", "soon"], "--since 'soon' is no date"),
         (["bus", "--between", "soon"], "--between 'soon' is no stretch"),
+        (["bus", "--since", "2026-05-02", "--until", "2026-05-01"], "--since must come before --until"),
         (["bus", "--limit", "0"], "1 to 1000 results, not 0"),
     ],
 )
@@ -170,6 +179,67 @@ def test_show_tells_a_moment_whose_file_is_gone(app: typer.Typer, home: Path) ->
     assert (document["text"], document["player_start"], document["frame"]) == ("2 dogs", 4.5, None)
     shown = run(app, "show", moment, "--home", home)
     assert "1:00:05.500-1:00:06.000 (in the player 0:04.500-0:05.000): 2 dogs" in shown
+
+
+def test_a_query_that_denies_is_told_that_no_search_proves_it(app: typer.Typer, home: Path) -> None:
+    told = run(app, "search", "someone without a helmet", "--home", home)
+    assert told.startswith('Nothing found for "someone without a helmet"')
+    assert 'No search can prove "without a helmet"' in told
+    document = validated(run(app, "search", "no dogs", "--home", home, "--json"), "search")
+    assert (document["denied"], document["results"]) == (["no dogs"], [])
+
+
+def test_what_nothing_confirms_and_where_fewer_were_counted_stand_beside_a_hit(
+    app: typer.Typer, home: Path
+) -> None:
+    told = run(app, "search", "three brown dogs", "--home", home)
+    assert "brown, fewer than asked (3 brown dogs)" in told
+    (result,) = validated(run(app, "search", "three brown dogs", "--home", home, "--json"), "search")[
+        "results"
+    ]
+    assert (result["unproven"], result["fewer"]) == (["brown"], ["3 brown dogs"])
+
+
+def test_a_hit_whose_file_is_gone_is_marked_and_show_says_what_cannot_be_drawn(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    with make_home(tmp_path, [Film(name="a.mp4", seen=[Seen(start_s=1, end_s=2, text="2 dogs")])]) as db:
+        there = validated(run(app, "search", "dogs", "--home", tmp_path, "--json"), "search")["results"][0]
+        with db.writing() as session:
+            mark_missing(session, [Path("/archive/a.mp4")], library_id=ensure_library(session, "default"))
+    gone = validated(run(app, "search", "dogs", "--home", tmp_path, "--json"), "search")["results"][0]
+    assert there["missing_since"] is None
+    since = f"missing since {gone['missing_since'][:10]}"
+    assert since in run(app, "search", "dogs", "--home", tmp_path)
+    shown = run(app, "show", gone["moment"], "--home", tmp_path)
+    assert since in shown
+    assert "can't be drawn: its file was moved or deleted" in shown
+    document = validated(run(app, "show", gone["moment"], "--home", tmp_path, "--json"), "show")
+    assert document["missing_since"] == gone["missing_since"]
+    assert "moved or deleted" in document["undrawable"]
+
+
+def test_show_says_what_a_moment_is_when_it_gets_something_else(app: typer.Typer, home: Path) -> None:
+    result = CliRunner().invoke(app, ["show", "abc", "--home", str(home)])
+    assert result.exit_code == 2
+    told = " ".join(result.output.replace("│", " ").split())
+    assert "'abc' is no moment; a moment is the number in the first column of `proofreel search`" in told
+
+
+def test_a_row_in_a_pipe_is_one_line(app: typer.Typer, tmp_path: Path) -> None:
+    text = "2 dogs " + "and a very long story " * 40
+    make_home(tmp_path, [Film(name="a.mp4", seen=[Seen(start_s=1, end_s=2, text=text)])]).close()
+    lines = run(app, "search", "dogs", "--home", tmp_path).splitlines()
+    assert len(lines) == 4
+    assert text.strip() in lines[1]
+
+
+def test_one_hit_is_told_as_one(app: typer.Typer, home: Path) -> None:
+    assert "The best hit in 140 s looked at in 3 videos" in run(app, "search", "dogs", "--home", home)
+
+
+def test_a_query_of_small_words_is_told_what_to_do(app: typer.Typer, home: Path) -> None:
+    assert "say what should be in the picture, or put words" in run(app, "search", "the", "--home", home)
 
 
 def test_show_refuses_an_unknown_moment(app: typer.Typer, home: Path) -> None:

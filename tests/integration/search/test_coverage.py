@@ -1,17 +1,13 @@
 """What was looked at, and the dates of it."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engines.naming import NameMatcher
 from grounding.evidence import Span
 from search import Filters, find
-from search.coverage import covered
 from search.results import SearchResult
 from storage import CoverageRow, Database
 from storage.reports import library_totals
@@ -76,6 +72,19 @@ def test_dates_are_the_moments_own(tmp_path: Path) -> None:
         assert starts(search(db, tmp_path, since=datetime(2026, 5, 2, tzinfo=UTC))) == []
 
 
+def test_a_file_that_knows_its_date_alone_has_no_time_of_day(tmp_path: Path) -> None:
+    with make_home(tmp_path, [Film(name="a.mp4", seen=BUSES[:1], recorded_at=date(2026, 5, 1))]) as db:
+        night = search(db, tmp_path, between=(time(22), time(6)))
+        assert (night.hits, night.searched.undated, night.searched.seconds) == ((), 1, 0.0)
+        for since, until, found in ((1, 2, [5.0]), (2, 3, []), (None, 1, []), (None, 2, [5.0])):
+            limits = {"since": since, "until": until}
+            dates = {k: datetime(2026, 5, v, tzinfo=UTC) for k, v in limits.items() if v is not None}
+            result = search(db, tmp_path, **dates)
+            assert (starts(result), result.searched.undated) == (found, 0)
+        noon = search(db, tmp_path, since=datetime(2026, 5, 1, 12, tzinfo=UTC))
+        assert noon.hits[0].recorded_at == date(2026, 5, 1)
+
+
 @pytest.mark.parametrize(
     ("between", "found", "seconds"),
     [
@@ -105,13 +114,3 @@ def test_videos_without_a_date_are_left_out_and_counted(tmp_path: Path) -> None:
     with make_home(tmp_path, [Film(name="a.mp4", seen=BUSES)]) as db:
         result = search(db, tmp_path, since=NIGHT)
     assert (result.hits, result.searched.undated, result.searched.videos) == ((), 1, 0)
-
-
-stretches = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30), st.integers(0, 10)), max_size=20)
-
-
-@given(stretches)
-def test_every_second_counts_once(found: list[tuple[int, int, int]]) -> None:
-    rows = np.array([(v, s, s + length) for v, s, length in found], dtype=np.float64).reshape(-1, 3)
-    seconds = {(v, t) for v, s, length in found for t in range(s, s + length)}
-    assert covered(rows) == pytest.approx(len(seconds))

@@ -122,7 +122,93 @@ def test_claims_stand_under_a_hit_each_subject_in_its_turn(finder: Finder) -> No
 
 
 def test_what_is_read_off_the_screen_is_found_by_its_words(finder: Finder) -> None:
-    assert {hit.source for hit in finder('the words "error 504"').hits} == {"statement", "screen_text"}
+    (hit,) = finder('the words "error 504"').hits
+    assert {part.text for part in hit.parts} == {'text on screen: "ERROR 504"', "ERROR 504 gateway timeout"}
+
+
+def test_one_text_on_screen_is_one_hit_over_the_border_of_two_segments(tmp_path: Path) -> None:
+    lines = [
+        (18.0, 19.6, "Harbour closed"),
+        (20.0, 22.0, "Harbour closed tonight"),
+        (22.9, 23.5, "ed tonight"),
+    ]
+    seen = [
+        Seen(start_s=start_s, end_s=end_s, text=text, source=source, subjects=["text"])
+        for start_s, end_s, read in lines
+        for text, source in ((f'text on screen: "{read}"', "statement"), (read, "screen_text"))
+    ]
+    with make_home(tmp_path, [Film(name="ticker.mp4", seen=seen)]) as db:
+        result = find(db, tmp_path, "harbour closed", embedder=embedder(), matcher=NameMatcher(embedder()))
+    assert [(hit.start_s, hit.end_s, len(hit.members)) for hit in result.hits] == [(18.0, 22.0, 4)]
+
+
+HELMETS = Film(
+    name="site.mp4",
+    seen=[
+        Seen(start_s=1.0, end_s=3.0, text="person riding a bicycle"),
+        Seen(
+            start_s=5.0, end_s=6.0, text="is anyone without a helmet? Yes: the cyclist", source="answer",
+            subjects=["person"],
+        ),
+        Seen(
+            start_s=8.0, end_s=9.0, text="is anyone without a helmet? No: both people wear one",
+            source="answer", subjects=["person"],
+        ),
+        Seen(start_s=25.0, end_s=27.0, text="1 person"),
+    ],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["someone without a helmet", "a person not wearing a helmet", "no helmet"])
+def test_what_a_query_denies_is_found_where_a_stored_answer_states_it_and_nowhere_else(
+    tmp_path: Path, query: str
+) -> None:
+    with make_home(tmp_path, [HELMETS]) as db:
+        result = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder()))
+    assert [hit.start_s for hit in result.hits] == [5.0]
+    assert len(result.denied) == 1
+
+
+@pytest.mark.parametrize("query", ["nobody on a bicycle", "a person who isn't walking", "no people"])
+def test_silence_proves_no_absence(tmp_path: Path, query: str) -> None:
+    with make_home(tmp_path, [HELMETS]) as db:
+        result = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder()))
+    assert (result.hits, len(result.denied)) == ((), 1)
+
+
+CROWDS = Film(
+    name="square.mp4",
+    seen=[
+        Seen(start_s=1.0, end_s=2.0, text="person"),
+        Seen(start_s=5.0, end_s=10.0, text="4 people and 2 cars"),
+        Seen(start_s=10.0, end_s=15.0, text="9 people and 2 cars"),
+        Seen(start_s=15.0, end_s=18.0, text="7 people and 2 cars"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "enough", "fewer"),
+    [
+        ("two people", [(5.0, 18.0)], [(1.0, 2.0)]),
+        ("a crowd", [(10.0, 18.0)], [(1.0, 2.0), (5.0, 10.0)]),
+        ("nine people", [(10.0, 15.0)], [(1.0, 2.0), (5.0, 10.0), (15.0, 18.0)]),
+        ("a person", [(1.0, 2.0), (5.0, 18.0)], []),
+    ],
+)
+def test_moments_with_at_least_so_many_come_first_and_the_others_say_that_they_have_fewer(
+    tmp_path: Path, query: str, enough: list[tuple[float, float]], fewer: list[tuple[float, float]]
+) -> None:
+    with make_home(tmp_path, [CROWDS]) as db:
+        hits = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder())).hits
+    assert sorted((hit.start_s, hit.end_s) for hit in hits if not hit.fewer) == enough
+    assert sorted((hit.start_s, hit.end_s) for hit in hits if hit.fewer) == fewer
+    assert [bool(hit.fewer) for hit in hits] == sorted(bool(hit.fewer) for hit in hits)
+
+
+def test_a_place_and_a_deed_that_nothing_confirms_are_told_and_hide_nothing(finder: Finder) -> None:
+    hit = finder("people walking on a path").hits[0]
+    assert set(hit.unproven) == {"walking", "path"}
 
 
 def test_a_library_limits_hits_and_what_was_searched(finder: Finder) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from grounding.errors import StorageError
 from storage import Database, HomeLock, commit_segment
 from storage.commands import register
-from tests.rows import add_job, segment_rows
+from tests.rows import EMBEDDER, add_job, segment_rows
 
 APP = typer.Typer()
 register(APP)
@@ -45,7 +45,8 @@ def document(*arguments: str | Path, home: Path, code: int = 0) -> dict[str, Any
 
 
 def test_a_sound_home_is_checked_upgraded_and_copied(home: Path, tmp_path: Path) -> None:
-    assert document("db", "check", home=home)["findings"] == []
+    sound = document("db", "check", home=home)
+    assert (sound["findings"], sound["not_checked"]) == ([], [])
     assert document("db", "upgrade", home=home)["backup"] is None
     copy = tmp_path / "copy.db"
     assert document("db", "backup", copy, home=home)["backup"] == str(copy)
@@ -75,10 +76,25 @@ def test_vectors_are_rebuilt_and_verified(home: Path) -> None:
         in run("vectors", "verify", home=home).stdout
     )
     document("vectors", "rebuild", home=home)
-    states = [g["state"] for g in document("vectors", "verify", home=home, code=1)["generations"]]
-    assert states == ["good", "missing"]
+    assert [g["state"] for g in document("vectors", "verify", home=home)["generations"]] == ["good"]
+
+
+def test_a_rebuild_leaves_no_embedders_index_damaged(home: Path) -> None:
     document("vectors", "rebuild", home=home)
-    assert run("vectors", "verify", home=home).exit_code == 0
+    with closing(sqlite3.connect(home / "proofreel.db")) as connection, connection:
+        connection.execute("UPDATE embedding SET embedder = 'newer' WHERE moment_id = 2")
+        connection.execute(
+            "INSERT INTO vector_generation SELECT 9, 'gone.faiss', checksum, 'gone', dimension, num_vectors,"
+            " last_moment_id, created_at FROM vector_generation"
+        )
+    for file in (home / "vectors").iterdir():
+        file.write_bytes(b"junk")
+    document("vectors", "verify", home=home, code=1)
+
+    built = document("vectors", "rebuild", home=home)["generations"]
+    assert {(g["embedder"], g["vectors"]) for g in built} == {(EMBEDDER, 1), ("newer", 1)}
+    states = [g["state"] for g in document("vectors", "verify", home=home)["generations"]]
+    assert states == ["good", "good"]
 
 
 @pytest.mark.parametrize("command", [("db", "upgrade"), ("vectors", "rebuild"), ("db", "restore", "copy.db")])

@@ -96,7 +96,7 @@ def test_a_damaged_database_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"damaged.*proofreel db restore"), Database.open(tmp_path) as db:
         with db.reading() as session:
             session.scalars(select(Library)).all()
-        assert not check(db)
+        assert not check(db).findings
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
@@ -111,6 +111,7 @@ from pathlib import Path
 import sqlalchemy.dialects.sqlite.pysqlite
 from sqlalchemy import text
 from storage import Database
+from storage.checking import check
 if os.getuid() == 0:  # mode bits don't bind root
     os.setgroups([])
     os.setgid(65534)
@@ -141,6 +142,34 @@ def test_a_read_only_home_can_be_searched_but_not_indexed_into() -> None:
     assert found.stdout == "2\n", found.stderr
     assert "StorageError" in refused.stderr
     assert "make the folder writable or give another --home" in refused.stderr
+
+
+CHECK = """
+with Database.open(Path(sys.argv[1])) as db:
+    checked = check(db)
+print([finding.what for finding in checked.findings])
+print(*checked.not_checked)
+"""
+
+
+@pytest.mark.parametrize("folder_mode", [0o555, 0o777], ids=["folder", "file"])
+def test_a_read_only_home_is_checked_as_far_as_that_goes_without_a_false_alarm(folder_mode: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        path = make_home(home)
+        path.chmod(0o444)
+        home.chmod(folder_mode)
+        sound = unprivileged(CHECK, home=home)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM box")
+        broken = unprivileged(CHECK, home=home)
+        home.chmod(0o755)
+    not_checked = (
+        "whether the full-text index is in step with the moments: that needs a home that can be written"
+    )
+    assert sound.stdout.startswith(f"[]\n{not_checked}"), sound.stderr
+    assert broken.stdout.startswith(f"['claims without a box']\n{not_checked}"), broken.stderr
 
 
 def test_a_database_url_names_a_local_sqlite_file(tmp_path: Path) -> None:
@@ -199,7 +228,7 @@ def test_a_backup_made_while_writing_can_be_restored(tmp_path: Path) -> None:
         kept = restore(home, copy)
         with db.reading() as session:
             assert session.scalars(select(Library.name)).all() == ["default"]
-        assert check(db) == []
+        assert check(db).findings == ()
     assert kept is not None
     with closing(sqlite3.connect(kept)) as connection:
         assert ("after the backup",) in connection.execute("SELECT name FROM library").fetchall()
@@ -214,7 +243,7 @@ def test_a_damaged_home_is_restored_and_the_damage_kept(tmp_path: Path) -> None:
     kept = restore(home, copy)
     assert kept is not None and kept.read_bytes().startswith(b"not a database")
     with Database.open(home) as db:
-        assert check(db) == []
+        assert check(db).findings == ()
 
 
 def test_only_a_sound_copy_of_ours_is_restored(tmp_path: Path) -> None:
@@ -248,10 +277,10 @@ def test_only_a_sound_copy_of_ours_is_restored(tmp_path: Path) -> None:
 def test_check_names_what_is_wrong(tmp_path: Path, damage: str, what: str) -> None:
     path = make_home(tmp_path)
     with Database.open(tmp_path) as db:
-        assert check(db) == []
+        assert check(db).findings == ()
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(damage)
-        assert any(finding.what.startswith(what) for finding in check(db))
+        assert any(finding.what.startswith(what) for finding in check(db).findings)
 
 
 def test_the_schema_in_the_file_is_the_current_one(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Every second of a video counts once, and what was not looked at is named."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from grounding.evidence import Span
@@ -14,13 +18,18 @@ from storage import (
     LibraryTotals,
     SegmentRows,
     commit_segment,
+    ensure_library,
     ensure_run,
+    ensure_video,
     library_totals,
-    plan_job,
+    mark_missing,
+    next_job,
+    plan_jobs,
     quarantine_job,
 )
+from storage.reports import covered_s, stretches_to_do
 from storage.rows import CoverageKind
-from tests.rows import DESCRIBE, add_job, add_video
+from tests.rows import DESCRIBE, add_job, add_video, plan_job, video_facts
 
 
 @pytest.fixture
@@ -111,11 +120,38 @@ def test_what_a_newer_model_has_taken_over_is_not_pending(session: Session) -> N
     assert library_totals(session) == totals(looked_at_s=40.0)
 
 
+def test_a_planned_job_waits_as_its_whole_video_and_each_second_counts_once(session: Session) -> None:
+    videos = [add_video(session, content) for content in "abc"]
+    old, new = (ensure_run(session, fingerprint=f, engine="spotter", config={}) for f in ("old", "new"))
+    plan_jobs(session, videos, run_id=old, questions=[DESCRIBE])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    next_job(session, video_id=videos[0], run_id=old, windows=[Span(0, 20), Span(20, 40)])
+    assert library_totals(session) == totals(videos=3, pending_s=160.0)
+    plan_jobs(session, videos[:2], run_id=old, questions=[("free_form", "why?")])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    plan_jobs(session, videos, run_id=new, questions=[DESCRIBE])
+    assert library_totals(session) == totals(videos=3, pending_s=180.0)
+    assert covered_s(stretches_to_do(session, run_id=old)) == 0.0
+    mark_missing(session, ["/v/c.mp4"], library_id=ensure_library(session, "default"))
+    assert library_totals(session) == totals(videos=3, pending_s=120.0)
+
+
 def test_negative_times_and_late_starts_count_as_they_are(session: Session) -> None:
     run_id = ensure_run(session, fingerprint="f", engine="spotter", config={})
     for content, window in (("a", Span(-2.0, 3.0)), ("b", Span(3601.0, 3605.0))):
-        video_id = add_video(session, content)
+        facts = replace(video_facts(content), start_s=window.start_s, end_s=window.end_s)
+        video_id = ensure_video(session, facts)
         job = plan_job(session, video_id=video_id, run_id=run_id, questions=[DESCRIBE], windows=[window])
         assert job is not None
         cover(session, job.segments[0].id, job.questions[0].id, [(window.start_s, window.end_s, "sampled")])
     assert library_totals(session).looked_at_s == pytest.approx(9.0)
+
+
+stretches = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30), st.integers(0, 10)), max_size=20)
+
+
+@given(stretches)
+def test_every_second_counts_once(found: list[tuple[int, int, int]]) -> None:
+    rows = np.array([(v, s, s + length) for v, s, length in found], dtype=np.float64).reshape(-1, 3)
+    seconds = {(v, t) for v, s, length in found for t in range(s, s + length)}
+    assert covered_s(rows) == pytest.approx(len(seconds))

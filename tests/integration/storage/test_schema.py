@@ -68,7 +68,7 @@ def test_every_released_schema_is_upgraded_and_keeps_its_rows(tmp_path: Path, co
     Database.open(tmp_path, create=True).close()
     assert_current(tmp_path / "proofreel.db")
     with Database.open(tmp_path) as db:
-        assert check(db) == []
+        assert check(db).findings == ()
         with db.reading() as session:
             found = session.execute(
                 sa.text("SELECT text FROM moment_fts WHERE moment_fts MATCH 'riding bicycles'")

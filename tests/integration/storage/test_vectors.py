@@ -1,4 +1,6 @@
-"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer."""
+"""The vector index is a cache: good, old, broken or gone, the same question gets the same answer, as long as
+the index compares every vector (up to a million).
+"""
 
 import random
 import subprocess
@@ -151,6 +153,19 @@ def test_a_broken_newest_generation_gives_way_to_the_one_before(home: Home) -> N
     assert same(answers(index), before)
 
 
+@pytest.mark.parametrize("num_broken", [1, 2])
+def test_broken_generations_are_told_once(
+    home: Home, num_broken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    generations = [build(home), build(home)]
+    for generation in generations[-num_broken:]:
+        spoil(generation.path, "flipped")
+    open_index(*home, embedder=EMBEDDER)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert str(generations[-1].path) in told
+    assert "run `proofreel vectors rebuild`" in told
+
+
 def test_any_flipped_byte_is_noticed(home: Home) -> None:
     generation = build(home)
     content = generation.path.read_bytes()
@@ -223,6 +238,22 @@ def test_two_generations_are_kept_and_what_crashed_builders_left_is_removed(home
     (folder / "vectors" / "7-dead.faiss").write_bytes(b"renamed, never named")
     newest = [build(home), build(home)]
     assert {file.name for file in (folder / "vectors").iterdir()} == {g.path.name for g in newest}
+
+
+def test_a_damaged_generation_goes_with_a_rebuild_and_who_searches_in_it_is_not_disturbed(
+    home: Home,
+) -> None:
+    first = build(home)
+    searching = open_index(*home, embedder=EMBEDDER)
+    before = answers(searching)
+    first.path.rename(first.path.with_suffix(".good"))
+    first.path.write_bytes(b"junk")
+
+    second = build(home)
+    assert [(v.generation, v.state) for v in verify(*home)] == [(second, "good")]
+    assert not first.path.exists()
+    first.path.with_suffix(".good").unlink()
+    assert same(answers(searching), before)
 
 
 def test_another_embedders_vectors_are_not_mixed_in(home: Home) -> None:

@@ -27,11 +27,11 @@ SPAWN = multiprocessing.get_context("spawn")
 COMMIT_EVERYTHING = """
 import sys
 from pathlib import Path
-from storage import Database, commit_segment, plan_job
-from tests.rows import DESCRIBE, segment_rows
+from storage import Database, commit_segment, next_job
+from tests.rows import segment_rows
 with Database.open(Path(sys.argv[1])) as db:
     with db.writing() as session:
-        job = plan_job(session, video_id=1, run_id=1, questions=[DESCRIBE], windows=[])
+        job = next_job(session, video_id=1, run_id=1, windows=[])
     rows = {s.id: segment_rows(job.questions[0].id, num_moments=40, seed=s.position) for s in job.segments}
     print("ready", flush=True)
     for segment in job.segments:
@@ -146,7 +146,7 @@ def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(tmp_path: Path
         writer.communicate()
         assert writer.returncode == -signal.SIGKILL
         with Database.open(tmp_path) as db:
-            assert check(db) == []
+            assert check(db).findings == ()
             with db.reading() as session:
                 done = session.scalar(select(func.count()).where(Segment.state == "done")) or 0
                 for table in (Moment, Embedding, Claim):
@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
             commit_segment(session, segments[0], segment_rows(1, num_moments=500))
         with db.reading() as session:
             assert session.scalar(select(func.count()).where(Segment.state == "done")) == 0
-        assert check(db) == []
+        assert check(db).findings == ()
     with Database.open(tmp_path) as db, db.writing() as session:
         assert commit_segment(session, segments[0], segment_rows(1, num_moments=500))
 

@@ -6,7 +6,7 @@ import io
 import os
 import resource
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import av
@@ -211,6 +211,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     ("written", "expected"),
     [
         ("2024-05-06T07:08:09.000000Z", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        ("2024-05-06T07:08:09", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
         ("1904-01-01T00:00:00.000000Z", None),
         ("1970-01-01T00:00:00.000000Z", None),
         ("last tuesday", None),
@@ -227,6 +228,10 @@ def test_the_recording_date_is_the_files_own_or_none(tmp_path: Path, written, ex
     ("written", "expected"),
     [
         ("2024-05-06T07:08:09+02:00", datetime(2024, 5, 6, 5, 8, 9, tzinfo=UTC)),
+        ("2024-05-06", date(2024, 5, 6)),
+        ("2024-05-06T00:00:00", datetime(2024, 5, 6, tzinfo=UTC)),
+        ("1970-01-01", None),
+        ("2024", None),
         ("0001-01-01T00:00:00+02:00", None),
         ("1969-12-31T23:59:59", None),
         ("1970-01-01T00:00:00-05:00", None),
@@ -237,7 +242,8 @@ def test_the_recording_date_is_the_files_own_or_none(tmp_path: Path, written, ex
 )
 def test_a_recording_date_that_no_camera_can_have_is_none(tmp_path: Path, written, expected) -> None:
     plan = ClipPlan(frames=3, width=96, height=72, metadata={"DATE_RECORDED": written})
-    assert probe(make_clip(tmp_path / "clip.mkv", plan)).recorded_at == expected
+    found = probe(make_clip(tmp_path / "clip.mkv", plan)).recorded_at
+    assert (type(found), found) == (type(expected), expected)
 
 
 @pytest.mark.parametrize(

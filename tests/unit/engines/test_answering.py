@@ -92,6 +92,7 @@ def seconds(spans: tuple[Span, ...]) -> list[tuple[float, float]]:
         ("How many vehicles are there?", "3 vehicles at the same time"),
         ("Which vehicles are visible?", "bicycle, car, bus"),
         ("Are there more than two cars?", "No: not seen in 20 frames: 3 cars"),
+        ("Are there several cars?", "No: not seen in 20 frames: at least 3 cars"),
         ("How many dogs are there?", "0: not seen in 20 frames: dogs"),
         ("Where is the bus?", "bus at the right"),
         ("Where is a person riding a bike?", "person riding a bicycle in the middle"),

@@ -165,3 +165,76 @@ def test_links_join_things_that_are_there(words: list[str]) -> None:
 
 def test_a_text_of_megabytes_costs_little() -> None:
     assert len(read("car, " * 1_000_000).things) < 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "denial", "denied"),
+    [
+        ("someone without a helmet", "without a helmet", ["helmet"]),
+        ("a person not wearing a helmet", "not wearing a helmet", ["helmet"]),
+        ("nobody on the street", "nobody", ["person"]),
+        ("no one on the street", "no one", ["person"]),
+        ("no people", "no people", ["people"]),
+        ("a worker who isn't wearing a hard hat, on a roof", "isn't wearing a hard hat", ["hat"]),
+        ("zero cars", "zero cars", ["car"]),
+        ("cars that are not parked", "not parked", []),
+        ("a car that isn't moving. A bus stops", "isn't moving", []),
+        ("it never stops", "never stops", []),
+    ],
+)  # fmt: skip
+def test_what_a_text_denies_is_kept_as_it_was_said(text: str, denial: str, denied: list[str]) -> None:
+    reading = read(text)
+    assert [one.text for one in reading.denials] == [denial]
+    assert [thing.name for thing in reading.things if thing.negated] == denied
+    assert not set(reading.action_words) & set(denial.split())
+    assert not {a for thing in reading.things for a in thing.attributes if not thing.negated} & set(
+        denial.split()
+    )
+
+
+@pytest.mark.parametrize("text", ["No, everyone wears a helmet", 'the words "no entry"', "a knot", "a bus"])
+def test_what_only_looks_like_a_denial_is_none(text: str) -> None:
+    assert read(text).denials == ()
+    assert not any(thing.negated for thing in read(text).things)
+
+
+def test_what_a_sign_forbids_is_written_there_and_denies_nothing() -> None:
+    reading = read("a no entry sign")
+    assert [(thing.name, thing.attributes, thing.negated) for thing in reading.things] == [
+        ("sign", ("no", "entry"), False)
+    ]
+    assert (reading.denials, reading.negations) == ((), ())
+    assert read("no error dialog").denials
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "least"),
+    [
+        ("a crowd", None, 5),
+        ("a crowd of people", None, 5),
+        ("a group of people", None, 3),
+        ("lots of people", None, 5),
+        ("a lot of cars", None, 5),
+        ("several cars", None, 3),
+        ("many dogs", None, 5),
+        ("two or more cars", 2, None),
+        ("more than two cars", 3, None),
+        ("a couple of dogs", 2, None),
+        ("a dozen people", 12, None),
+        ("some cars", None, None),
+        ("a pair of scissors", None, None),
+    ],
+)
+def test_a_number_or_a_word_for_many_is_kept(text: str, count: int | None, least: int | None) -> None:
+    (thing,) = read(text).things
+    assert (thing.count, thing.least) == (count, least)
+
+
+def test_fewer_than_a_number_is_no_number_that_must_be_reached() -> None:
+    (thing,) = read("fewer than three people").things
+    assert (thing.count, thing.attributes) == (None, ("fewer than three",))
+
+
+@pytest.mark.parametrize("text", ["people walking on a path", "people walking along the towpath"])
+def test_what_one_walks_on_is_a_place(text: str) -> None:
+    assert [thing.kind for thing in read(text).things] == ["thing", "place"]

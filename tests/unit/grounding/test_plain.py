@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.plain import clock, number, plain
+from grounding.plain import clock, counted, number, plain
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_times_read_as_a_player_shows_them(seconds: float, shown: str) -> None:
 
 def test_whole_seconds_have_no_decimals() -> None:
     assert (number(99.5), number(0.0), number(120.04)) == ("99.5", "0", "120")
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [
+        (0, "file", "0 files"),
+        (1, "file", "1 file"),
+        (2, "reply", "2 replies"),
+        (1_000_000, "moment", "1,000,000 moments"),
+    ],
+)
+def test_a_count_stands_with_its_noun_in_the_right_number(count: int, noun: str, said: str) -> None:
+    assert counted(count, noun) == said

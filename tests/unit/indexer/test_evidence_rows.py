@@ -319,3 +319,23 @@ def test_a_screen_text_lasts_no_longer_than_the_file_is_sound() -> None:
     row = answer_row(clip([0, 2.5, 7.0], damaged=HOLE), Answer(reasoning="", text=""), reply=reply)
 
     assert [(m.span, m.source) for m in row.moments] == [(Span(2.0, 3.0), "screen_text")]
+
+
+def test_a_track_over_damage_is_stored_as_its_sound_parts_that_were_seen() -> None:
+    seen_s = (1.0, 2.5, 3.0, 5.0, 7.0, 8.0)
+    points = tuple(TrackPoint(time_s=t, pts=round(t * 1000), box=BOX, confidence=0.8) for t in seen_s)
+    through = Track(label="bus", span=Span(1.0, 9.0), points=points)
+    before = Track(label="car", span=Span(2.0, 8.0), points=points[1:2])
+    within = Track(label="dog", span=Span(4.0, 6.0), points=points[3:4])
+    read = ScreenText(text="EXIT", span=Span(2.0, 8.0), time_s=7.0, pts=7000, box=BOX, confidence=0.9)
+    unsound = ScreenText(text="EXIT", span=Span(4.0, 6.0), time_s=5.0, pts=5000, box=BOX, confidence=0.9)
+    reply = Reply(text="", tracks=(through, before, within), screen_texts=(read, unsound))
+    asked = Asked(question_id=1, question="", reply=reply, answer=Answer(reasoning="", text=""))
+    rows = segment_rows(clip([0, 1.0, 2.5, 7.0, 8.0], damaged=HOLE), [asked], interval_s=INTERVAL_S)
+
+    assert [(t.label, t.span, [p.time_s for p in t.points]) for t in rows.tracks] == [
+        ("bus", Span(1.0, 3.0), [1.0, 2.5]),
+        ("bus", Span(7.0, 9.0), [7.0, 8.0]),
+        ("car", Span(2.0, 3.0), [2.5]),
+    ]
+    assert [(t.span, t.time_s) for t in rows.screen_texts] == [(Span(7.0, 8.0), 7.0)]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from grounding.errors import Unreadable
-from indexer.identity import CHUNK_BYTES, ChangedWhileRead, check_unchanged, content_hash, stamp
+from indexer.identity import ChangedWhileRead, check_unchanged, content_hash, stamp
 
 
 def test_equal_content_has_an_equal_hash_and_a_byte_in_the_middle_changes_it(tmp_path: Path) -> None:
-    content = bytearray(os.urandom(1000) * (CHUNK_BYTES // 1000 * 2))
+    content = bytearray(os.urandom(1000) * 8000)
     first, copy, other = (tmp_path / name for name in ("first", "copy", "other"))
     first.write_bytes(content)
     copy.write_bytes(content)

@@ -56,6 +56,16 @@ def test_a_wish_to_know_that_begins_with_no_letters_of_no_is_kept() -> None:
     assert merge("what is seen?", [said(0, "No"), said(30, "north gate")]).text == "north gate"
 
 
+def test_what_is_there_on_both_samples_around_a_border_is_one_stretch() -> None:
+    scrolls = said(0, "Yes", Span(12.0, 29.6)), said(30, "Yes", Span(30.0, 34.0))
+    assert merge("when does text scroll?", scrolls).spans == (Span(12.0, 34.0),)
+
+
+def test_what_comes_shortly_after_a_border_is_a_stretch_of_its_own() -> None:
+    comes = said(0, "Yes", Span(12.0, 29.6)), said(30, "Yes", Span(30.08, 34.0))
+    assert merge("when does a bus come?", comes).spans == (Span(12.0, 29.6), Span(30.08, 34.0))
+
+
 def test_spans_that_meet_at_a_border_are_one() -> None:
     merged = merge(
         "when is the bus there?", [said(0, "", Span(20, 30)), said(30, "", Span(30.02, 35), Span(50, 51))]

@@ -1,5 +1,6 @@
 """Settings come from the file, then the environment; nothing that is written is ignored."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,19 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert load(path).defaults_for("index") == {"library": "gate"}
 
 
-def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, question, until"),
+        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, search"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_name_and_the_good_ones_are_listed(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "proofreel.toml"
-    path.write_text('[index]\nlibary = "docks"\n')
-    with pytest.raises(ValueError, match=r"proofreel\.toml.*'index\.libary'"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"proofreel.toml: no such setting {message}")):
         load(path, environment={})
 
 

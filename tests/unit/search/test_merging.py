@@ -27,6 +27,28 @@ def test_texts_say_the_same_when_they_share_most_words(one: str, other: str, sam
     assert says_the_same(moment(2, 0, 1, text=other), moment(1, 0, 1, text=one)) is same
 
 
+@pytest.mark.parametrize(
+    ("read", "text", "source", "same"),
+    [
+        ("Error 504", 'text on screen: "Error 504"', "statement", True),
+        ("Error 504", 'text on screen: "Error 504", "Connection lost"', "statement", True),
+        ("Error 504", "error504", "screen_text", True),
+        ("Harbour closed tonight", "Harbo", "screen_text", True),
+        ("Harbour closed tonight", "ed tonight", "screen_text", True),
+        ("Harbour closed tonight", "ht", "screen_text", False),
+        ("Error 504", 'text on screen: "Retry"', "statement", False),
+        ("Error 504", 'a dialog that says "Error 504"', "statement", False),
+        ("504", 'text on screen: "505"', "statement", False),
+    ],
+)
+def test_a_text_that_was_read_says_the_same_as_the_statement_that_quotes_it_or_a_piece_of_it(
+    read: str, text: str, source: str, same: bool
+) -> None:
+    one = moment(1, 0, 1, text=read, source="screen_text")
+    other = moment(2, 0, 1, text=text, source=source)
+    assert says_the_same(one, other) is says_the_same(other, one) is same
+
+
 def test_what_is_read_is_not_what_is_seen() -> None:
     assert not says_the_same(moment(1, 0, 1, source="screen_text"), moment(2, 0, 1))
 

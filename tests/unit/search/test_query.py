@@ -58,6 +58,12 @@ def test_a_thing_is_needed_by_every_name_that_it_has() -> None:
     assert "horse" not in bicycle
 
 
+def test_one_of_several_things_is_needed_where_the_query_says_or() -> None:
+    ((*names,),) = parse_query("a dog or a bird").needed
+    assert {"dog", "bird", "pigeon"} <= set(names)
+    assert parse_query("a dog or a submarine").needed == ()
+
+
 def test_what_must_not_be_there_is_not_needed() -> None:
     assert parse_query("a worker without a backpack").needed == parse_query("a worker").needed
 

@@ -22,7 +22,8 @@ from storage import (
     ensure_video,
     known_files,
     mark_missing,
-    plan_job,
+    next_job,
+    plan_jobs,
     quarantine_job,
     question_set_hash,
     record_attempt,
@@ -30,7 +31,7 @@ from storage import (
     retry_quarantined,
 )
 from storage.schema import Base, BoxRow, Claim, Embedding, Job, Moment, Segment, TrackRow, Video
-from tests.rows import DESCRIBE, add_job, add_video, segment_rows, unit_vectors, video_facts
+from tests.rows import DESCRIBE, add_job, add_video, plan_job, segment_rows, unit_vectors, video_facts
 
 HELMET = ("free_form", "is anyone without a helmet?")
 WHEN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -132,6 +133,19 @@ def test_a_new_question_is_a_new_job_with_that_question_only(session: Session) -
     assert [(q.task, q.text) for q in new.questions] == [HELMET]
 
 
+def test_a_question_joins_the_job_that_waits_whatever_others_ask_in_which_order(session: Session) -> None:
+    run_id = ensure_run(session, fingerprint="f", engine="spotter", config={})
+    waiting, fresh = add_video(session, "a"), add_video(session, "b")
+    plan_jobs(session, [waiting], run_id=run_id, questions=[HELMET])
+    plan_jobs(session, [waiting, fresh], run_id=run_id, questions=[DESCRIBE, HELMET])
+    plan_jobs(session, [waiting, fresh], run_id=run_id, questions=[HELMET, DESCRIBE])
+    assert count(session, Job) == 2 and len(set(session.scalars(select(Job.question_set)))) == 1
+
+    jobs = [next_job(session, video_id=v, run_id=run_id, windows=[Span(0, 9)]) for v in (waiting, fresh)]
+    asked = [[(q.task, q.text) for q in job.questions] for job in jobs if job is not None]
+    assert asked == [[HELMET, DESCRIBE], [DESCRIBE, HELMET]]
+
+
 def test_a_new_model_asks_everything_again(session: Session) -> None:
     first = add_job(session, num_segments=1)
     finish(session, first.id, [first.questions[0].id])
@@ -214,8 +228,9 @@ def test_only_the_jobs_own_failures_count_and_a_retry_forgives_them(session: Ses
     counts = [record_attempt(session, job.id, outcome=o, started_at=WHEN, cost_s=1.0) for o in outcomes]
     assert counts == [1, 1, 1, 2]
     quarantine_job(session, job.id, reason="it died")
-    assert retry_quarantined(session, run_id=job.run_id + 1) == 0
-    assert retry_quarantined(session, run_id=job.run_id) == 1
+    assert retry_quarantined(session, [job.video_id], run_id=job.run_id + 1) == 0
+    assert retry_quarantined(session, [job.video_id + 1], run_id=job.run_id) == 0
+    assert retry_quarantined(session, [job.video_id], run_id=job.run_id) == 1
     assert record_attempt(session, job.id, outcome="timed_out", started_at=WHEN, cost_s=1.0) == 1
 
 
@@ -227,5 +242,5 @@ def test_a_quarantined_job_is_left_alone_until_it_is_retried(session: Session) -
     )
     assert again is None
     assert session.execute(select(Job.state, Job.reason)).one() == ("quarantined", "it died")
-    retry_quarantined(session, run_id=job.run_id, video_id=job.video_id)
+    retry_quarantined(session, [job.video_id], run_id=job.run_id)
     assert add_job(session).id == job.id

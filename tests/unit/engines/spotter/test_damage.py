@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.phrases import Link, Thing
+from engines.phrases import Link
 from engines.spotter.describing import describe
 from engines.spotter.detector import Detection
 from engines.spotter.frames import arrange, sample_ranges, shot_spans
@@ -22,6 +22,7 @@ from engines.spotter.observations import Observations
 from engines.spotter.perception import Perception
 from engines.spotter.relations import hits, stretches
 from engines.spotter.text_models import Line
+from engines.things import Thing
 from grounding.evidence import Span
 from video.frames import Clip, DenseFrames, Image, Images
 
