@@ -142,10 +142,12 @@ def ask(
 ) -> None:
     """Answer one question about one file now, with its proof. Nothing is stored."""
     from indexer.asking import ask as ask_file
+    from indexer.progress import reporter
 
     used = _engine_loader(engine, model=model, prompts=prompts)()
     try:
-        result = ask_file(video, question, engine=used, overlay=overlay)
+        with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
+            result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
     finally:
         used.close()
     if as_json:
@@ -228,12 +230,25 @@ def _print_answer(result: AskResult) -> None:
         boxes = " ".join(f"[{b.x1:.3f} {b.y1:.3f} {b.x2:.3f} {b.y2:.3f}]" for b in item.claim.boxes)
         sure = "" if item.confidence is None else f"  {item.confidence:.2f}"
         print(f"  {item.time_s:9.3f} s  {plain(item.claim.subject)}  {boxes}{sure}")
-    print(f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {plain(result.engine)}")
+    looked_at = f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {plain(result.engine)}"
+    print("; ".join([looked_at, *_may_miss(result)]))
     if result.overlay is not None:
         print(f"the proof is drawn in {printable(result.overlay)}")
 
 
+def _may_miss(result: AskResult) -> list[str]:
+    """How close the answer looked, and what it may have missed: between samples, where nothing was seen."""
+    said = []
+    if result.interval_s is not None:
+        misses = ", so what is shorter can be missed" if result.found_nothing else ""
+        said.append(f"a frame every {result.interval_s:g} s{misses}")
+    unseen = [(kind, result.coverage[kind]) for kind in ("damaged", "skipped")]
+    return [*said, *(f"{seconds:.1f} s {kind}" for kind, seconds in unseen if seconds >= 0.05)]
+
+
 def _print_status(found: Status) -> None:
+    from indexer.damage import told
+
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
@@ -252,6 +267,8 @@ def _print_status(found: Status) -> None:
         print(f"pending      {video.path}: {video.seconds:.1f} s, not begun")
     for job in found.quarantined:
         print(f"quarantined  {job.path}: {job.segments_left} segments{_because(job.reason)}")
+    for damaged in found.damaged:
+        print(f"damaged      {damaged.path}: {told(damaged.damaged_s, seconds=damaged.seconds)}")
     for file in found.unusable:
         print(f"unusable     {file.path}: {plain(file.reason)}")
 

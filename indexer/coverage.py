@@ -1,8 +1,8 @@
 """Which stretches of a window were looked at, and which were not: rows that tile the window exactly.
 
 "Nothing found" is worth as much as this is honest. A stretch is `sampled` only when a sampled frame was on
-display in it, `still` when the packets show it unmoving and a key frame stands for it, `damaged` where the
-decoder lost its footing, and `skipped` otherwise.
+display in it, `still` when the packets show it unmoving and a key frame, or the one frame that is held,
+stands for it, `damaged` where the decoder lost its footing, and `skipped` otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from itertools import pairwise
 from grounding.evidence import Span
 from storage.rows import CoverageRow
 from video.frames import Clip
+
+KINDS = ("sampled", "still", "damaged", "skipped")
 
 
 def tile(clip: Clip) -> tuple[CoverageRow, ...]:

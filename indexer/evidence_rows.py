@@ -78,7 +78,7 @@ def _answer(asked: Asked, *, times: FrameTimes) -> AnswerRow:
     for text in reply.screen_texts:
         span = _around(text, times=times)
         if span is None:
-            lost.append(_all_damaged(text.text, text.span))
+            lost.append(_unseen(text.text, text.span, times=times))
             continue
         claims.append(_screen_claim(text, moment=len(moments)))
         moments.append(_screen_moment(text, span, times=times))
@@ -142,12 +142,14 @@ def _statement_drafts(
     drafts: list[_Draft] = []
     lost: list[Problem] = []
     for statement in answer.statements:
-        own = tuple(kept[index] for index in statement.claims if index in kept)
-        span = statement.span or _extent([claims[index] for index in own], times=times)
-        if span is not None and statement.text.strip():
-            parts = _sound_parts(span, own, claims, times=times)
+        span = statement.span
+        said = [index for index in statement.claims if index in kept]
+        own = tuple(kept[i] for i in said if span is None or _holds(span, answer.claims[i].time_s))
+        extent = _extent(span, [claims[index] for index in own], times=times)
+        if extent is not None and statement.text.strip():
+            parts = _sound_parts(extent, own, claims, times=times)
             if not parts:
-                lost.append(_all_damaged(statement.text, span))
+                lost.append(_unseen(statement.text, extent, times=times))
             for part, proof in parts:
                 drafts.append(_Draft(moment=_moment(part, statement.text, times=times), claims=proof))
     return drafts, lost
@@ -162,20 +164,22 @@ def _answer_drafts(
     if asked.answer.spans:
         # By the time that was said: the frame on display then may have begun before the span.
         said_s = {place: asked.answer.claims[index].time_s for index, place in kept.items()}
-        groups = [
-            (span, tuple(place for place, t in said_s.items() if span.start_s <= t <= span.end_s))
+        groups: list[tuple[Span | None, tuple[int, ...]]] = [
+            (span, tuple(place for place, t in said_s.items() if _holds(span, t)))
             for span in asked.answer.spans
         ]
     else:
-        extent = _extent(claims, times=times)
-        groups = [] if extent is None else [(extent, tuple(range(len(claims))))]
+        groups = [(None, tuple(range(len(claims))))]
     text = f"{asked.question} {asked.answer.text}"
     drafts: list[_Draft] = []
     lost: list[Problem] = []
     for span, own in groups:
-        parts = _sound_parts(span, own, claims, times=times)
+        extent = _extent(span, [claims[index] for index in own], times=times)
+        if extent is None:
+            continue
+        parts = _sound_parts(extent, own, claims, times=times)
         if not parts:
-            lost.append(_all_damaged(asked.answer.text, span))
+            lost.append(_unseen(asked.answer.text, extent, times=times))
         for part, proof in parts:
             moment = replace(_moment(part, text, times=times), source="answer")
             drafts.append(_Draft(moment=moment, claims=proof))
@@ -185,8 +189,11 @@ def _answer_drafts(
 def _sound_parts(
     span: Span, own: tuple[int, ...], claims: Sequence[ClaimRow], *, times: FrameTimes
 ) -> list[tuple[Span, tuple[int, ...]]]:
-    """The span without damaged time, as the parts that hold its claims; as all parts where none does."""
-    parts = remaining(span, times.damaged)
+    """The span without damaged time, as the parts that hold its claims; as all parts where none does.
+
+    There is none of a span without length: no sampled frame was on display in it.
+    """
+    parts = tuple(part for part in remaining(span, times.damaged) if part.start_s < part.end_s)
     if parts == (span,):
         return [(span, own)]
     seen_s = {index: max(claims[index].time_s, times.window.start_s) for index in own}
@@ -195,20 +202,25 @@ def _sound_parts(
         for part in parts
     ]
     proven = [(part, proof) for part, proof in holding if proof]
-    return proven or [(part, own) for part in parts if part.start_s < part.end_s]
+    return proven or [(part, own) for part in parts]
 
 
 def _around(text: ScreenText, *, times: FrameTimes) -> Span | None:
     """The sound part of a text's span that holds the frame on which it was read."""
-    parts = remaining(text.span, times.damaged)
-    if parts == (text.span,):
-        return text.span
+    span = times.covering(text.span, shown_pts=[text.pts])
+    parts = remaining(span, times.damaged)
+    if parts == (span,):
+        return span
     read_s = max(text.time_s, times.window.start_s)
     return next((part for part in parts if part.start_s <= read_s <= part.end_s), None)
 
 
-def _all_damaged(text: str, span: Span) -> Problem:
-    excerpt = f"{span.start_s:.3f} to {span.end_s:.3f} s is damaged: {text.strip()}"
+def _unseen(text: str, span: Span, *, times: FrameTimes) -> Problem:
+    """What is said of time in which nothing sound was looked at."""
+    instant = span.start_s == span.end_s and remaining(span, times.damaged)
+    when = f"{span.start_s:.3f} to {span.end_s:.3f} s"
+    why = f"no frame was sampled from {when}" if instant else f"{when} is damaged"
+    excerpt = f"{why}: {text.strip()}"
     return Problem(kind="bad_time", offset=0, excerpt=excerpt[:80])
 
 
@@ -230,12 +242,16 @@ def _assigned(claims: Sequence[ClaimRow], drafts: Sequence[_Draft]) -> list[Clai
     return [replace(claim, moment=owner.get(index)) for index, claim in enumerate(claims)]
 
 
-def _extent(claims: Sequence[ClaimRow], *, times: FrameTimes) -> Span | None:
-    """From the first claim's frame to the last one's, within the window."""
-    if not claims:
+def _holds(span: Span, time_s: float) -> bool:
+    return span.start_s <= time_s <= span.end_s
+
+
+def _extent(span: Span | None, claims: Sequence[ClaimRow], *, times: FrameTimes) -> Span | None:
+    """The span that was given, or one from the first claim's frame on, while those frames are on display."""
+    if span is None and not claims:
         return None
-    seen_s = [max(c.time_s, times.window.start_s) for c in claims]
-    return Span(min(seen_s), max(seen_s))
+    first_s = min((max(c.time_s, times.window.start_s) for c in claims), default=0.0)
+    return times.covering(span or Span(first_s, first_s), shown_pts=[c.pts for c in claims])
 
 
 def _screen_moment(text: ScreenText, span: Span, *, times: FrameTimes) -> MomentRow:

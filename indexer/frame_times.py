@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from grounding.evidence import Span
 from video.frames import Clip
 
 SNAP_S = 0.002  # texts carry milliseconds at best; a frame this near is the one that was meant
@@ -29,23 +31,40 @@ class FrameTimes:
         self._clip = clip
         self._reach_s = interval_s / 2 + SNAP_S
         self._known_s, self._known_pts = _known(clip)
+        self._shown = {
+            int(pts): Span(max(begin_s, clip.window.start_s), min(begin_s + length_s, clip.window.end_s))
+            for pts, begin_s, length_s in zip(
+                clip.pts, clip.times_s.tolist(), clip.durations_s.tolist(), strict=True
+            )
+        }
 
     def sampled(self, time_s: float) -> Instant | None:
         """The sampled frame that a claim at `time_s` speaks of, or None when none is near enough.
 
-        It is the one on display then; else the nearest, at most half a sampling interval away.
+        It is the one on display then, or begins within `SNAP_S`; else the nearest, at most half a sampling
+        interval away.
         """
         clip = self._clip
         if not len(clip.times_s):
             return None
         early_s = clip.times_s - time_s
         late_s = time_s - (clip.times_s + clip.durations_s)
-        away_s = np.maximum(np.maximum(early_s, late_s), 0.0)
+        away_s = np.maximum(np.maximum(early_s - SNAP_S, late_s), 0.0)
         nearest = np.flatnonzero(away_s == away_s.min())
         index = int(nearest[np.abs(early_s[nearest]).argmin()])
         if away_s[index] > self._reach_s:
             return None
         return Instant(time_s=float(clip.times_s[index]), pts=int(clip.pts[index]))
+
+    def covering(self, span: Span, *, shown_pts: Iterable[int]) -> Span:
+        """`span`, and all the time that the sampled frames with these pts are on display in the window.
+
+        A frame that is on display when the span begins does not make it begin earlier.
+        """
+        shown = [self._shown[pts] for pts in shown_pts]
+        begins = [frame.start_s for frame in shown if frame.end_s <= span.start_s]
+        ends = [frame.end_s for frame in shown]
+        return Span(min([span.start_s, *begins]), max([span.end_s, *ends]))
 
     def snapped(self, time_s: float) -> Instant:
         """`time_s` on the known frame, sampled or dense, that is at most `SNAP_S` away; else as it stands."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from engines.contract import ClipSpec, Engine, Question
 from grounding.evidence import Span
 from indexer.catalogue import Catalogue, Placed
+from indexer.damage import damaged_s_of, told
 from indexer.embedding import Embedder, Remembering
 from indexer.ledger import Standing, embedders, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
@@ -224,7 +225,16 @@ def _work(run: _Run, tasks: Sequence[Task], *, engine: Engine, run_id: int) -> N
 def _settled(run: _Run, task: Task, done: Done) -> FileReport:
     seconds = run.seconds_of[task.video_id]
     if done.state == "done":
-        return FileReport(path=task.path, status="indexed", reason=done.note, seconds=seconds)
+        with run.database.reading() as session:
+            damaged_s = damaged_s_of(session, task.video_id)
+        notes = [note for note in (done.note, told(damaged_s, seconds=seconds)) if note is not None]
+        return FileReport(
+            path=task.path,
+            status="indexed",
+            reason="; ".join(notes) or None,
+            seconds=seconds,
+            damaged_s=damaged_s,
+        )
     if done.state == "stopped":
         how_far = f"stopped after {len(done.windows)} segments" if done.windows else "not begun"
         reason = f"{how_far}; run the same command again to go on"

@@ -1,8 +1,9 @@
 """Many windows' replies to one question become one answer about the whole file.
 
 Existence: any window that says yes. When: the union of the spans, joined where windows meet. How many: the
-most that were seen at once, and the text says so. An abstention when every window abstained, or when some did
-and all the others saw nothing: a "no" about the whole file needs all of it.
+most that were seen at once, and the text says so. An abstention when every window abstained, or when all the
+others saw nothing and some abstained or some of the file could not be seen: a "no" about the whole file needs
+all of it, while what was seen stays seen.
 """
 
 from __future__ import annotations
@@ -52,11 +53,33 @@ class Merged:
     evidence: tuple[Evidence, ...]
 
 
-def merge(question: str, answers: Sequence[WindowAnswer]) -> Merged:
-    """One answer out of the windows' answers, in window order. None at all: nothing was readable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """How much of a file's `seconds` could not be seen, for damage or want of a frame: `unseen_s`.
+
+    `interval_s` is the time between two samples: nothing shorter is sure to be seen anywhere.
+    """
+
+    seconds: float
+    unseen_s: float
+    interval_s: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no more was missed than may be missed between two samples."""
+        return self.unseen_s <= self.interval_s
+
+
+def merge(question: str, answers: Sequence[WindowAnswer], *, sight: Sight) -> Merged:
+    """One answer out of the windows' answers, in window order, and what could be seen of the file.
+
+    A window without a readable frame has no answer. None at all: nothing was readable.
+    """
     given = [a for a in answers if not a.answer.abstained]
-    if not given or (len(given) < len(answers) and all(_is_negative(a) for a in given)):
-        return _abstention(answers, num_given=len(given))
+    if not given:
+        return _abstention(_reason(answers))
+    if all(_is_negative(a) for a in given) and (len(given) < len(answers) or not sight.is_whole):
+        return _abstention(_why_not_no(answers, num_given=len(given), sight=sight))
     evidence = tuple(e for a in given for e in a.evidence)
     spans = join([s for a in given for s in a.answer.spans])
     if _COUNTING.match(question):
@@ -80,19 +103,32 @@ def join(spans: Sequence[Span], *, gap_s: float = BORDER_S) -> tuple[Span, ...]:
 
 
 def _is_negative(given: WindowAnswer) -> bool:
-    """Whether a window says that there is nothing: no, none, a count of 0."""
+    """Whether a window says that there is nothing: no, none, a count of 0, whatever it shows beside."""
     text = given.answer.text
-    said_nothing = not text.strip() or bool(_NO.match(text) or _ZERO.match(text))
-    return said_nothing and not given.answer.spans and not given.evidence
+    if given.answer.spans:
+        return False
+    return bool(_NO.match(text) or _ZERO.match(text)) or not (text.strip() or given.evidence)
 
 
-def _abstention(answers: Sequence[WindowAnswer], *, num_given: int) -> Merged:
-    """Cannot tell, and why; where other windows saw nothing, in how many windows it could not be told."""
-    reason = next((a.answer.reason for a in answers if a.answer.reason), None)
-    reason = reason or ("no reason given" if answers else "no frame of the file could be read")
-    if num_given:
-        reason = f"in {len(answers) - num_given} of {len(answers)} windows, {reason}; nothing in the others"
+def _abstention(reason: str) -> Merged:
     return Merged(text=f"Cannot tell: {reason}", abstained=True, reason=reason, spans=(), evidence=())
+
+
+def _reason(answers: Sequence[WindowAnswer]) -> str:
+    """Why the windows could not tell."""
+    reason = next((a.answer.reason for a in answers if a.answer.reason), None)
+    return reason or ("no reason given" if answers else "no frame of the file could be read")
+
+
+def _why_not_no(answers: Sequence[WindowAnswer], *, num_given: int, sight: Sight) -> str:
+    """Where it could not be told, and how much could not be seen, while all else showed nothing."""
+    reasons = []
+    if num_given < len(answers):
+        reasons.append(f"in {len(answers) - num_given} of {len(answers)} windows, {_reason(answers)}")
+    if not sight.is_whole:
+        reasons.append(f"{sight.unseen_s:.1f} of {sight.seconds:.1f} s could not be seen")
+    rest = "the others" if num_given < len(answers) else "the rest"
+    return f"{'; '.join(reasons)}; nothing in {rest}"
 
 
 def _most(given: Sequence[WindowAnswer]) -> tuple[str, tuple[Evidence, ...]]:
@@ -128,4 +164,5 @@ def _alike(texts: Sequence[str]) -> str:
         return "no answer was given"
     if len(set(texts)) == 1:
         return texts[0]
-    return f"{texts[0]} (and likewise in {len(texts) - 1} more windows)"
+    more = "1 more window" if len(texts) == 2 else f"{len(texts) - 1} more windows"
+    return f"{texts[0]} (and likewise in {more})"

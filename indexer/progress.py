@@ -68,10 +68,16 @@ class Bars(Silent):
     """A line that moves: files, segments, x real time, time left. Failures and notes stay above it."""
 
     def __init__(
-        self, progress: Progress, stream: TextIO, *, clock: Callable[[], float] = time.monotonic
+        self,
+        progress: Progress,
+        stream: TextIO,
+        *,
+        doing: str = "indexing",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(stream)
         self._progress = progress
+        self._doing = doing
         self._clock = clock
         self._task: TaskID = progress.add_task("looking", total=None, speed="", detail="")
         self._segments, self._done, self._seconds, self._started = 0, 0, 0.0, clock()
@@ -81,7 +87,7 @@ class Bars(Silent):
 
     def planned(self, *, files: int, segments: int, seconds: float) -> None:
         self._segments, self._started = segments, self._clock()
-        self._progress.update(self._task, description="indexing", total=seconds, detail=f"{files} files")
+        self._progress.update(self._task, description=self._doing, total=seconds, detail=f"{files} files")
 
     def segment_done(self, path: Path, *, seconds: float) -> None:
         self._done += 1
@@ -110,8 +116,11 @@ def line(report: FileReport) -> str:
 
 
 @contextmanager
-def reporter(*, quiet: bool, stream: TextIO) -> Iterator[Reporter]:
-    """The reporter that fits: silent when asked, bars on a terminal, lines elsewhere."""
+def reporter(*, quiet: bool, stream: TextIO, doing: str = "indexing") -> Iterator[Reporter]:
+    """The reporter that fits: silent when asked, bars on a terminal, lines elsewhere.
+
+    `doing` stands before the bar.
+    """
     if quiet:
         yield Silent(stream)
     elif not stream.isatty():
@@ -129,4 +138,4 @@ def reporter(*, quiet: bool, stream: TextIO) -> Iterator[Reporter]:
             TextColumn("{task.fields[detail]}", markup=False),
         )
         with Progress(*columns, console=Console(file=stream), transient=True) as progress:
-            yield Bars(progress, stream)
+            yield Bars(progress, stream, doing=doing)

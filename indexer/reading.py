@@ -19,6 +19,7 @@ from grounding.evidence import Span
 from video.frames import Clip, FrameSource, VideoInfo
 from video.reader import open_video
 from video.sampling import grid, windows
+from video.stillness import Stillness
 
 Readings = Iterator["Reading"]
 
@@ -45,31 +46,33 @@ class Reading:
     cost_s: float
 
 
-def cut(info: VideoInfo, spec: ClipSpec, *, still: Sequence[Span]) -> tuple[Span, ...]:
-    """The windows of a file as `spec` wants them, neighbours that lie in one of the `still` spans joined.
+def cut(info: VideoInfo, spec: ClipSpec, *, still: Stillness) -> tuple[Span, ...]:
+    """The windows of a file as `spec` wants them, neighbours in which nothing moves joined.
 
-    Joined windows are at most MAX_STILL_WINDOW_S long: light that changes slowly is seen anew then.
+    Joined windows are at most MAX_STILL_WINDOW_S long: light that changes slowly is seen anew then. Where one
+    frame is held there is nothing to see anew, and it makes one window however long it is.
     """
     longest_s = max(MAX_STILL_WINDOW_S, spec.window_s)
     joined: list[Span] = []
     for window in windows(info, window_s=spec.window_s, overlap_s=spec.overlap_s):
         both = Span(joined[-1].start_s, window.end_s) if joined else window
-        if joined and both.end_s - both.start_s <= longest_s and _is_still(both, still):
+        is_short = both.end_s - both.start_s <= longest_s
+        if joined and (still.is_held(both) or (is_short and still.is_unmoving(both))):
             joined[-1] = both
         else:
             joined.append(window)
     return tuple(joined)
 
 
-def plan(info: VideoInfo, spans: Sequence[Span], *, spec: ClipSpec, still: Sequence[Span]) -> tuple[Cut, ...]:
+def plan(info: VideoInfo, spans: Sequence[Span], *, spec: ClipSpec, still: Stillness) -> tuple[Cut, ...]:
     """How the windows `spans` of a file are read for an engine that wants `spec`.
 
-    A window that lies in one of the `still` spans from end to end is given by a single frame; one that is
-    still in part is sampled in full, so that whatever moves is followed from before it moved.
+    A window that is still from end to end is given by a single frame; one that is still in part is sampled in
+    full, so that whatever moves is followed from before it moved.
     """
     cuts = []
     for number, window in enumerate(spans):
-        unmoving = _is_still(window, still)
+        unmoving = still.is_unmoving(window)
         times_s = (
             (window.start_s,)
             if unmoving
@@ -77,10 +80,6 @@ def plan(info: VideoInfo, spans: Sequence[Span], *, spec: ClipSpec, still: Seque
         )
         cuts.append(Cut(number=number, window=window, times_s=times_s, still=unmoving))
     return tuple(cuts)
-
-
-def _is_still(window: Span, still: Sequence[Span]) -> bool:
-    return any(s.start_s <= window.start_s and window.end_s <= s.end_s for s in still)
 
 
 @contextmanager

@@ -21,13 +21,14 @@ class FileReport:
 
     "unchanged" was there before and had nothing left to do; a "duplicate" has the content of another path
     (named in `reason`); "skipped" is no video; "failed" is a file that should have been indexed and was not,
-    or not in full.
+    or not in full. `damaged_s`: so much of a file that was indexed now can't be seen for damage.
     """
 
     path: Path
     status: FileStatus
     reason: str | None = None
     seconds: float | None = None
+    damaged_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ def _file(report: FileReport) -> dict[str, Any]:
         "status": report.status,
         "reason": report.reason,
         "seconds": seconds,
+        "damaged_seconds": None if report.damaged_s is None else round(report.damaged_s, 3),
     }
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session
 
+from indexer.coverage import KINDS
+from indexer.damage import DamagedVideo, damaged_videos
 from indexer.report import shown
 from storage import Database
 from storage.paths import text_to_path
 from storage.reports import library_totals, not_begun, replaced
 from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
-
-KINDS = ("sampled", "still", "damaged", "skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,7 @@ class Status:
     not_begun: tuple[NotBegun, ...] = field(repr=False)
     pending: tuple[OpenJob, ...] = field(repr=False)
     quarantined: tuple[OpenJob, ...] = field(repr=False)
+    damaged: tuple[DamagedVideo, ...] = field(repr=False)
     unusable: tuple[UnusableFile, ...] = field(repr=False)
 
     def document(self) -> dict[str, Any]:
@@ -118,6 +119,14 @@ class Status:
             "not_begun": [{"path": x.path, "seconds": round(x.seconds, 3)} for x in self.not_begun],
             "pending": [_job_document(job) for job in self.pending],
             "quarantined": [_job_document(job) for job in self.quarantined],
+            "damaged": [
+                {
+                    "path": x.path,
+                    "damaged_seconds": round(x.damaged_s, 3),
+                    "seconds": round(x.seconds, 3),
+                }
+                for x in self.damaged
+            ],
             "unusable": [{"path": x.path, "reason": x.reason} for x in self.unusable],
         }
 
@@ -134,6 +143,7 @@ def read_status(home: Path) -> Status:
             not_begun=tuple(_not_begun(session)),
             pending=tuple(_jobs(session, state="pending")),
             quarantined=tuple(_jobs(session, state="quarantined")),
+            damaged=tuple(damaged_videos(session)),
             unusable=tuple(_unusable(session)),
         )
 

@@ -31,7 +31,7 @@ from storage.jobs import Asked
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
 from video.frames import VideoInfo
 from video.probe import probe
-from video.stillness import still_spans
+from video.stillness import Stillness, stillness
 
 MAX_ATTEMPTS = 2
 MAX_FAILURES_IN_A_ROW = 3
@@ -132,15 +132,13 @@ class Worker:
             attempt = _Attempt(job=job, task=task, started_at=datetime.now(UTC), started=time.perf_counter())
             self._try(attempt, info=info, still=still, done=done)
 
-    def _examined(self, task: Task) -> tuple[VideoInfo, tuple[Span, ...]]:
+    def _examined(self, task: Task) -> tuple[VideoInfo, Stillness]:
         with self._tools.stop.at_once(), self._tools.stopwatch.on("probe"):
             info = probe(task.path)
             check_unchanged(task.path, task.stamp)
-            return info, still_spans(info) if self._tools.engine.spec.skip_still else ()
+            return info, stillness(info) if self._tools.engine.spec.skip_still else Stillness()
 
-    def _next_job(
-        self, task: Task, info: VideoInfo, still: Sequence[Span], *, done: Done
-    ) -> PendingJob | None:
+    def _next_job(self, task: Task, info: VideoInfo, still: Stillness, *, done: Done) -> PendingJob | None:
         try:
             windows = cut(info, self._tools.engine.spec, still=still)
             with self._tools.database.writing() as session:
@@ -157,7 +155,7 @@ class Worker:
             done.state, done.reason = "failed", _reason(error)
             return None
 
-    def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Sequence[Span], done: Done) -> None:
+    def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Stillness, done: Done) -> None:
         windows = [segment.window for segment in attempt.job.segments]
         try:
             cuts = plan(info, windows, spec=self._tools.engine.spec, still=still)
@@ -275,8 +273,8 @@ class Worker:
 
 def _cut_off(info: VideoInfo) -> str | None:
     """What is said of a file whose header lists frames beyond its end."""
-    lost_s = max((d.end_s for d in info.damaged), default=info.end_s) - info.end_s
-    return f"the file is cut off: {lost_s:.1f} s are missing at its end" if lost_s > 0 else None
+    missing_s = info.missing_s
+    return f"the file is cut off: {missing_s:.1f} s are missing at its end" if missing_s > 0 else None
 
 
 def _reason(error: Exception) -> str:

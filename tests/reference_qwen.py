@@ -92,7 +92,7 @@ class Story:
 def prefixes(stories: Sequence[Story], runtime: TorchRuntime) -> list[Prefix]:
     found = []
     for story in stories:
-        layers = [runtime.see(patches.numpy(), [grid]) for _, grid, patches in story.seen]
+        layers = [runtime.see(patches, [grid]) for _, grid, patches in story.seen]
         features = tuple(torch.cat(parts) for parts in zip(*layers, strict=True))
         found.append(Prefix(prompt=prompt_of(story.pieces, runtime.shapes), features=features))
     return found

@@ -15,7 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video.container import MAX_PIXELS, open_container, video_stream
-from video.packets import PacketIndex, PacketReader
+from video.packet_reader import PacketReader
+from video.packets import PacketIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,13 @@ class Decoder:
         self._container: InputContainer = open_container(self._path)
         self._stream: VideoStream = video_stream(self._container, self._path)
         prepare_decoder(self._stream, threads=self._threads)
-        self._restart(PacketReader(self._container, self._stream), position=0, first_pts=None)
+        self._restart(self._reader(), position=0, first_pts=None)
+
+    def _reader(self) -> PacketReader:
+        pts_of_dts = self._index.pts_of_dts
+        return PacketReader(
+            self._container, self._stream, unpack=pts_of_dts is not None, pts_of_dts=pts_of_dts
+        )
 
     def _restart(self, packets: PacketReader, *, position: int, first_pts: int | None) -> None:
         self._packets = packets
@@ -99,7 +106,7 @@ class Decoder:
             self._container.seek(pts, stream=self._stream, backward=True)
         except av.FFmpegError:
             return False
-        reader = PacketReader(self._container, self._stream)
+        reader = self._reader()
         while (packet := reader.next()) is not None and packet.pts is not None:
             if packet.pts == pts and packet.is_keyframe:
                 reader.put_back(packet)

@@ -107,6 +107,8 @@ class DecordReader:
             return "decord loses its place in files without an index of their times"
         if index.hidden.any():
             return "decord shows frames that an edit list hides"
+        if index.pts_of_dts is not None:
+            return "decord loses its place where several pictures may be packed into one chunk"
         if index.has_open_groups:
             return "decord loses its place where groups of pictures are open"
         if index.start < 0:

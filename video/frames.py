@@ -59,6 +59,11 @@ class VideoInfo:
     def duration_s(self) -> float:
         return self.end_s - self.start_s
 
+    @property
+    def missing_s(self) -> float:
+        """What the header lists beyond the end of a file that was cut off."""
+        return max((d.end_s for d in self.damaged), default=self.end_s) - self.end_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -93,7 +98,8 @@ class Clip:
     `damaged`. `window` is the stretch of file time that was asked for (half open). `dense` is there when
     the engine asked for it. `still` says that the stretch was found unmoving before decoding and only its
     key frames were read: there is one image a key frame, with the pts of the frame on display at the first
-    time that needed it, which shows the same picture.
+    time that needed it, which shows the same picture; where one frame is held all through the window,
+    it is that one.
     """
 
     path: Path
@@ -162,7 +168,8 @@ class FrameSource(Protocol):
         """The window sampled at `times_s` (in it, rising), and every frame that begins in it at `dense_side`
         px square when that is given (thinned evenly above 30 a second or 1,200 a window).
 
-        `still`: the window is known not to move, so its key frames alone are read (see `Clip`).
+        `still`: the window is known not to move, so its key frames alone are read, or its one frame (see
+        `Clip`).
         """
         ...
 

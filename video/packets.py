@@ -10,29 +10,26 @@ import time
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from grounding.errors import TimedOut, Unreadable
 from video.container import open_container, video_stream
+from video.packet_reader import PacketReader
+from video.vops import display_times, needs_unpacking, shown_between_others
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 NEVER_SEEK = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "obu"})
 """Formats with no index of their own: a seek lands somewhere near and can't be checked."""
-
-MAX_ERRORS = 100
-"""Reading stops after so many failures in a row without a packet between."""
 
 _CACHED_FILES = 4
 _SHORTEST_GAP = Fraction(1, 2)  # s
@@ -46,7 +43,8 @@ class PacketIndex:
     `hidden` packets give no frame on display: cut off by an edit list, or not decodable because no key
     frame comes before them. `exact` is false where the container stores no usable display times: then
     `pts` are counted, and the file can only be read from its start. `ended_badly` says that reading stopped
-    at an error; `broadcast` that frames come at a steady pace.
+    at an error; `broadcast` that frames come at a steady pace. `pts_of_dts` is there where packets come with
+    no pts that can be used, and theirs was found out (see `vops`).
     `end` is where the last frame's display ends.
     """
 
@@ -62,6 +60,7 @@ class PacketIndex:
     seekable: bool
     ended_badly: bool
     broadcast: bool = False
+    pts_of_dts: Mapping[int, int] | None = field(default=None, repr=False)
 
     @cached_property
     def by_time(self) -> Ints:
@@ -197,10 +196,11 @@ class _Columns:
     size: array[int] = field(default_factory=lambda: array("q"))
     flags: array[int] = field(default_factory=lambda: array("B"))
     ended_badly: bool = False
+    has_vops: bool = False
 
 
 _NO_TIME = -(1 << 63)
-_KEY, _DISCARD, _CORRUPT, _INVISIBLE = 1, 2, 4, 8
+_KEY, _DISCARD, _CORRUPT, _INVISIBLE, _BETWEEN = 1, 2, 4, 8, 16
 
 _cache: OrderedDict[tuple[object, ...], PacketIndex] = OrderedDict()
 
@@ -235,49 +235,13 @@ def _identity(path: str | os.PathLike[str]) -> tuple[object, ...]:
     return (os.path.abspath(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-class PacketReader:
-    """The packets of one stream in file order; a failure in between is counted and read past."""
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container, self._stream = container, stream
-        self._packets = container.demux(stream)
-        self._errors_in_a_row = 0
-        self._put_back: Packet[VideoStream] | None = None
-        self.failures = 0
-
-    def put_back(self, packet: Packet[VideoStream]) -> None:
-        """Let `next` give this packet once more."""
-        self._put_back = packet
-
-    def next(self) -> Packet[VideoStream] | None:
-        """The next packet with content, or None at the end."""
-        if self._put_back is not None:
-            packet, self._put_back = self._put_back, None
-            return packet
-        while True:
-            try:
-                packet = next(self._packets)
-            except (StopIteration, av.error.EOFError):
-                return None
-            except av.FFmpegError:
-                self.failures += 1
-                self._errors_in_a_row += 1
-                if self._errors_in_a_row >= MAX_ERRORS:
-                    return None
-                self._packets = self._container.demux(self._stream)
-                continue
-            if packet.size == 0 and packet.dts is None:  # the demuxer's own end mark
-                return None
-            self._errors_in_a_row = 0
-            return packet
-
-
 def _read(
     container: InputContainer, stream: VideoStream, path: str | os.PathLike[str], timeout_s: float
 ) -> PacketIndex:
     deadline = time.monotonic() + timeout_s
     columns = _Columns()
-    reader = PacketReader(container, stream)
+    columns.has_vops = needs_unpacking(container, stream)
+    reader = PacketReader(container, stream, unpack=columns.has_vops)
     is_vp8 = stream.codec_context.name in {"vp8", "libvpx"}
     while (packet := reader.next()) is not None:
         if len(columns.pts) % 256 == 0 and time.monotonic() > deadline:
@@ -292,6 +256,7 @@ def _read(
             + _DISCARD * packet.is_discard
             + _CORRUPT * packet.is_corrupt
             + _INVISIBLE * invisible
+            + _BETWEEN * (columns.has_vops and shown_between_others(packet))
         )
     columns.ended_badly = reader.failures > 0
     index = _build(columns, container, stream)
@@ -307,7 +272,11 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
         return None
     formats = set(container.format.name.split(","))
     step = _frame_step(columns, stream)
-    pts, exact = _display_times(columns, stream, formats, step)
+    if columns.has_vops:
+        dts = np.array(columns.dts, dtype=np.int64)
+        pts, exact = display_times(dts, (flags & _BETWEEN) > 0, step=step), True
+    else:
+        pts, exact = _display_times(columns, stream, formats, step)
     # A frame needs a key frame before it in decode order, and leading pictures of the first one lack theirs.
     first_key = int(np.flatnonzero(key)[0])
     hidden = (flags & (_DISCARD | _INVISIBLE)) > 0
@@ -330,6 +299,7 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
         seekable=exact and not formats & NEVER_SEEK,
         ended_badly=columns.ended_badly,
         broadcast=bool(formats & {"mpegts", "mpeg"}),
+        pts_of_dts=dict(zip(dts.tolist(), pts.tolist(), strict=True)) if columns.has_vops else None,
     )
 
 

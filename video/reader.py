@@ -94,7 +94,7 @@ class PyAVReader:
 
         `dense_side`: every frame that begins in the window too, squeezed to a square, at most
         `assembling.MAX_DENSE_HZ` and `MAX_DENSE_FRAMES`. `still`: the window was found unmoving
-        (`stillness.still_spans`), so only key frames are decoded.
+        (`stillness`), so only key frames are decoded; where one frame is held all through it, that one.
         """
         check_times(window, times_s)
         builder = ClipBuilder(
@@ -107,11 +107,16 @@ class PyAVReader:
             dense_side=dense_side,
         )
         ticks = self._clock.ticks(times_s)
-        if still:
+        if still and not self._is_held(builder.start, builder.end):
             self._add_key_frames(builder, ticks)
         else:
             self._add_frames(builder, ticks)
         return builder.build(errors=self._decoder.errors, still=still)
+
+    def _is_held(self, start: int, end: int) -> bool:
+        """Whether a single frame is on display in [start, end)."""
+        first = self._index.place_at(max(start, self._index.start))
+        return first == self._index.place_at(min(end, self._index.end) - 1)
 
     def _add_frames(self, builder: ClipBuilder, ticks: Sequence[int]) -> None:
         every = builder.wants_every_frame

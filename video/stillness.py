@@ -9,15 +9,22 @@ frames costs bits when it comes and when it goes. So a group of pictures is stil
 3. the next key frame shows it too.
 
 Whatever is not sure counts as moving: wrong in that direction costs time, in the other one evidence.
+
+A frame that is held (a camera that records only what moves, a slide) is still by its time alone.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from grounding.evidence import Span
+from video.clock import Clock
 from video.decoding import Decoded, Decoder
 from video.frames import Image, VideoInfo
 from video.packets import PacketIndex, packet_index
@@ -40,6 +47,46 @@ MAX_PIXEL_CHANGE = 12
 """Of 255, between pictures at `COMPARED_SIDE`: above the noise of recoding one picture, below any object."""
 
 _FEWEST_FRAMES_A_GROUP = 4  # with more key frames than that, decoding them saves too little
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stillness:
+    """Where a file stands still, in file time: sorted spans that do not overlap.
+
+    `unmoving` spans show one picture, recoded again and again; in a `held` one a single frame is on display.
+    """
+
+    unmoving: tuple[Span, ...] = ()
+    held: tuple[Span, ...] = ()
+
+    def is_unmoving(self, window: Span) -> bool:
+        """Whether nothing is seen to move in the window."""
+        return _within_one(window, self.unmoving) or self.is_held(window)
+
+    def is_held(self, window: Span) -> bool:
+        """Whether one frame is on display all through the window."""
+        return _within_one(window, self.held)
+
+
+def stillness(info: VideoInfo) -> Stillness:
+    """All that stands still in a file. Decodes key frames where the packets do not rule it out."""
+    return Stillness(unmoving=still_spans(info), held=held_spans(info))
+
+
+def held_spans(info: VideoInfo) -> tuple[Span, ...]:
+    """The time of every frame that is on display for `MIN_STILL_S` or more; nothing is decoded."""
+    index = packet_index(info.path)
+    if not index.exact:
+        return ()
+    clock = Clock(index.time_base)
+    borders = np.append(index.shown_pts, index.end)
+    held = np.flatnonzero(np.diff(borders) >= clock.first_tick(MIN_STILL_S))
+    return tuple(clock.span((int(borders[i]), int(borders[i + 1]))) for i in held)
+
+
+def _within_one(window: Span, spans: Sequence[Span]) -> bool:
+    place = bisect_right(spans, window.start_s, key=lambda span: span.start_s) - 1
+    return place >= 0 and window.end_s <= spans[place].end_s
 
 
 def still_spans(info: VideoInfo) -> tuple[Span, ...]:

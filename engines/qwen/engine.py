@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import torch
 
 from engines.contract import ClipSpec, Question, Reply
@@ -48,7 +47,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictured:
-    """A clip as a network sees it: its pictures, their patches, and the size of frame that was fed, in px."""
+    """A clip as a network sees it: its pictures, their patches as bytes, and the size of frame that was fed (px)."""
 
     pictures: tuple[Shown, ...]
     values: Any = field(repr=False)
@@ -193,15 +192,16 @@ class QwenEngine:
             resized(clip.images, size),
             [picture.frames for picture in pictures],
             shape=shape,
-            normalisation=self._normalisation,
         )
         return Pictured(pictures=pictures, values=values, rows=rows, columns=columns, size=size)
 
     def _features(self, seen: Sequence[Pictured]) -> list[tuple[Any, ...]]:
         """The features of each clip, all clips' pictures seen in one run."""
+        shape = self._runtime.shapes.vision
         grids = [(1, s.rows, s.columns) for s in seen for _ in s.pictures]
-        layers = self._runtime.see(np.concatenate([s.values for s in seen]), grids)
-        square = self._runtime.shapes.vision.merge**2
+        values = torch.cat([torch.from_numpy(s.values).to(self._runtime.device) for s in seen])
+        layers = self._runtime.see(self._normalisation.apply(values, shape=shape), grids)
+        square = shape.merge**2
         counts = [len(s.values) // square for s in seen]
         return list(zip(*(torch.split(layer, counts) for layer in layers), strict=True))
 

@@ -42,6 +42,10 @@ class Ops:
     ) -> Tensor:
         """Attention with an explicit boolean mask, broadcastable to [B, 1, S, M]; None: all is seen."""
         group = q_BHSD.shape[1] // k_BKMD.shape[1]
+        if q_BHSD.is_cuda:  # its kernels take shared heads as they are
+            return F.scaled_dot_product_attention(
+                q_BHSD, k_BKMD, v_BKMD, attn_mask=mask, scale=scale, enable_gqa=group > 1
+            )
         if group > 1 and group * q_BHSD.shape[2] <= _MOST_GROUPED:
             return self._grouped(q_BHSD, k_BKMD, v_BKMD, mask, scale=scale)
         if group > 1:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from engines.qwen.runtime import Patches
 from engines.qwen.shapes import VisionShape
 from video.frames import Images
+
+Bytes = npt.NDArray[np.uint8]
 
 MOST_STRETCHED = 200
 """The largest ratio of sides that Qwen-VL takes."""
@@ -26,6 +29,15 @@ class Normalisation:
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def apply(self, patches: Tensor, *, shape: VisionShape) -> Tensor:
+        """uint8 patches [N, patch values] as float32, on the device that they are on."""
+        each = shape.patch_values // shape.channels
+        mean, std = (
+            torch.tensor(v, dtype=torch.float32, device=patches.device).mul(255).repeat_interleave(each)
+            for v in (self.mean, self.std)
+        )
+        return (patches.float() - mean) / std
 
 
 def fitted(width: int, height: int, *, step: int, least: int, most: int) -> tuple[int, int]:
@@ -55,16 +67,15 @@ def resized(frames: Images, size: tuple[int, int]) -> Images:
 
 
 def patches(
-    frames: Images, groups: Sequence[Sequence[int]], *, shape: VisionShape, normalisation: Normalisation
-) -> tuple[Patches, tuple[int, int]]:
-    """[N, patch values] of the pictures that `groups` of frames make; the rows and columns of one's patches.
+    frames: Images, groups: Sequence[Sequence[int]], *, shape: VisionShape
+) -> tuple[Bytes, tuple[int, int]]:
+    """uint8 [N, patch values] of the pictures that `groups` of frames make, and the rows and columns of one's
+    patches.
 
     Patches come picture by picture, in squares of merge x merge, each C x T x P x P.
     """
     rows, columns = frames.shape[1] // shape.patch, frames.shape[2] // shape.patch
-    mean, std = (np.asarray(v, np.float32) * 255 for v in (normalisation.mean, normalisation.std))
-    values: npt.NDArray[np.float32] = (frames.astype(np.float32) - mean) / std
-    stacked = values[np.asarray(groups)]  # [G, T, H, W, C]
+    stacked = frames[np.asarray(groups)]  # [G, T, H, W, C]
     merge, side = shape.merge, shape.patch
     cut = stacked.reshape(
         len(groups), shape.temporal, rows // merge, merge, side, columns // merge, merge, side, shape.channels

@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import Grid
-
-Patches = npt.NDArray[np.float32]  # [N, patch values]
 
 
 class Cache(Protocol):
@@ -51,8 +47,11 @@ class Runtime(Protocol[C]):
         """Embeddings [..., E] of token ids [...]."""
         ...
 
-    def see(self, patches: Patches, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
-        """Features [F, E] of pictures, and one more [F, E] a DeepStack layer."""
+    def see(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
+        """Features [F, E] of pictures, and one more [F, E] a DeepStack layer.
+
+        `patches` [N, patch values] are normalised floats of any type, on `device`.
+        """
         ...
 
     def cache(self, rows: int, length: int) -> C:

@@ -36,7 +36,8 @@ class Stretches:
         """The mask as the graphs take it: [G, 1, L, L]."""
         mask = self.mask
         if mask is None:
-            mask = torch.ones(len(self.index), 1, 1, self.index.shape[1], dtype=torch.bool)
+            shape = (len(self.index), 1, 1, self.index.shape[1])
+            mask = torch.ones(shape, dtype=torch.bool, device=self.index.device)
         return mask.expand(-1, 1, self.index.shape[1], -1).contiguous()
 
 

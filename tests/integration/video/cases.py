@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from tests.clips import ClipPlan, drop_edit_list, make_clip, shift_composition_times
+from tests.packed import pack_b_frames
 
 _X265 = {"preset": "ultrafast", "x265-params": "keyint=24:min-keyint=24:open-gop=1:bframes=4:log-level=none"}
 _VFR = [
@@ -133,6 +134,19 @@ CASES = [
     Case(name="wide-pixels", plan=ClipPlan(sample_aspect=Fraction(4, 3))),
     Case(name="narrow-pixels-turned", plan=ClipPlan(sample_aspect=Fraction(8, 9), rotation=90)),
     Case(name="mpeg4-in-avi", suffix=".avi", plan=ClipPlan(codec="mpeg4", options={"g": "12"})),
+    Case(
+        name="mpeg4-b-frames-in-avi",
+        suffix=".avi",
+        plan=ClipPlan(codec="mpeg4", options={"g": "12", "bf": "2"}),
+        shift=Fraction(1, 30),
+    ),
+    Case(
+        name="packed-b-frames-in-avi",
+        suffix=".avi",
+        plan=ClipPlan(codec="mpeg4", options={"g": "12", "bf": "2"}),
+        edit=pack_b_frames,
+        shift=Fraction(1, 30),
+    ),
     Case(name="msmpeg4-in-avi", suffix=".avi", plan=ClipPlan(codec="msmpeg4", options={"g": "12"})),
     Case(name="h264-b-frames-in-avi", suffix=".avi", plan=ClipPlan(options=_B_FRAMES), shift=Fraction(1, 30)),
     Case(name="elementary-stream", suffix=".h264", plan=ClipPlan(options=_B_FRAMES)),

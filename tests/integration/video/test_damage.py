@@ -9,6 +9,7 @@ import pytest
 
 from grounding.evidence import Span
 from tests.clips import ClipPlan, damage_packets, make_clip, read_number, truncate
+from tests.packed import pack_b_frames
 from video import open_video, sampling
 from video.probe import probe
 
@@ -68,6 +69,23 @@ def test_damage_in_the_middle_loses_the_rest_of_its_group_and_no_more(
     for number in numbers:
         time_s = start_s + number / 30
         assert not any(s.start_s + 0.001 <= time_s < s.end_s - 0.001 for s in damaged)
+
+
+@pytest.mark.parametrize("spoilt", [[40], [41, 42, 43], [56], [58]], ids=str)
+def test_damage_among_packed_b_frames_loses_its_group_and_the_rest_keeps_its_times(
+    tmp_path: Path, spoilt: list[int]
+) -> None:
+    plan = ClipPlan(**SMALL, codec="mpeg4", options={"g": str(GOP), "bf": "2"})
+    path = damage_packets(pack_b_frames(make_clip(tmp_path / "clip.avi", plan)), spoilt)
+    numbers, damaged, start_s = read_all(path)
+    lost = sorted(set(range(100)) - set(numbers))
+    assert numbers == sorted(n for n in numbers if n is not None), "an unreadable picture was handed out"
+    assert lost and max(lost) - min(lost) < 2 * GOP
+    with open_video(path) as source:
+        frames = list(source.frames_at([start_s + n / 30 for n in range(100)]))
+    assert [read_number(f.image) for f in frames if not f.damaged] == numbers
+    assert all(read_number(f.image) == round((f.time_s - start_s) * 30) for f in frames if not f.damaged)
+    assert all(any(s.start_s <= start_s + n / 30 + 0.001 < s.end_s for s in damaged) for n in lost)
 
 
 def spoil_share(path: Path, share: float) -> Path:

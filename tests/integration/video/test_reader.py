@@ -27,6 +27,8 @@ REFUSED_BY_DECORD = {
     "program-stream",
     "av1",
     "h264-b-frames-in-avi",
+    "mpeg4-b-frames-in-avi",
+    "packed-b-frames-in-avi",
     "elementary-stream",
     "gif",
     "open-gop-x264",

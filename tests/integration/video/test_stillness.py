@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from grounding.evidence import Span
-from tests.clips import ClipPlan, Picture, make_clip
+from tests.clips import ClipPlan, Picture, make_clip, read_number
 from video import open_video, sampling, stillness
 from video.decoding import Decoder
 from video.probe import probe
@@ -68,6 +69,21 @@ def make_scene(
 
     plan = ClipPlan(frames=frames, width=W, height=H, codec=codec, options=options, picture=picture)
     return make_clip(path, plan)
+
+
+def test_a_frame_that_is_held_is_still_and_is_the_one_that_is_shown(tmp_path: Path) -> None:
+    held = ClipPlan(frames=5, pts=[0, 40, 80, 20_080, 20_120], time_base=Fraction(1, 1000))
+    path = make_clip(tmp_path / "held.mkv", held)  # only its first frame is a key frame
+    found = stillness.stillness(probe(path))
+
+    assert (found.unmoving, found.held) == ((), (Span(0.08, 20.08),))
+    assert found.is_unmoving(Span(0.08, 20.08)) and found.is_held(Span(3.0, 13.0))
+    assert not found.is_held(Span(0.0, 10.0)) and not found.is_held(Span(20.0, 20.1))
+    with open_video(path) as source:
+        for window in (Span(3.0, 13.0), Span(13.0, 20.0)):
+            clip = source.clip(window, times_s=[window.start_s], still=True)
+            assert [read_number(image) for image in clip.images] == [2]
+            assert (clip.pts.tolist(), clip.still) == ([80], True)
 
 
 def touches(spans: tuple[Span, ...], start_s: float, end_s: float) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,11 +106,11 @@ def test_a_statement_s_span_is_set_on_known_frames_when_within_two_milliseconds(
     assert (moment.end_pts, moment.span.end_s) == (63_000, 0.70)
 
 
-def test_a_statement_without_a_span_lasts_from_its_first_to_its_last_claim() -> None:
+def test_a_statement_without_a_span_lasts_from_its_first_claim_s_frame_to_the_end_of_its_last_one_s() -> None:
     row = answer_row(clip([0, 0.5, 1.0]), stated(bus(1.0), bus(0.0)))
 
     assert [(m.span, m.start_pts, m.end_pts, m.source) for m in row.moments] == [
-        (Span(0.0, 1.0), 0, 1000, "statement")
+        (Span(0.0, 1.04), 0, 1040, "statement")
     ]
 
 
@@ -128,8 +129,8 @@ def test_times_of_the_text_become_the_file_s_own_also_from_an_hour_or_below_zero
     row = answer_row(seen, parse(text, segment=window, coordinates="relative-1000"))
 
     (moment,), (claim,) = row.moments, row.claims
-    assert moment.span == Span(start_s, start_s + 0.5)
-    assert (moment.start_pts, moment.end_pts) == (start_s * 90_000, (start_s + 0.5) * 90_000)
+    assert (moment.span.start_s, moment.span.end_s) == (start_s, pytest.approx(start_s + 0.54))
+    assert (moment.start_pts, moment.end_pts) == (start_s * 90_000, (start_s + 0.54) * 90_000)
     assert (claim.time_s, claim.pts, claim.moment) == (start_s + 0.5, (start_s + 0.5) * 90_000, 0)
 
 
@@ -150,8 +151,49 @@ def test_an_answer_without_spans_has_one_moment_over_its_claims() -> None:
     answer = Answer(reasoning="", text="Yes", claims=(bus(0.5), bus(1.0)))
     row = answer_row(clip([0.5, 1.0]), answer, question="is there a bus?")
 
-    assert [m.span for m in row.moments] == [Span(0.5, 1.0)]
+    assert [m.span for m in row.moments] == [Span(0.5, 1.04)]
     assert [c.moment for c in row.claims] == [0, 0]
+
+
+def test_a_moment_lasts_as_long_as_the_frame_that_proves_it_is_on_display() -> None:
+    once = Answer(reasoning="", text="Yes", claims=(bus(5.0),))
+    instant = replace(once, spans=(Span(5.0, 5.0),))
+    seen = clip([0, 5.0], duration_s=0.25)
+
+    for answer in (once, instant):
+        assert [m.span for m in answer_row(seen, answer, question="a bus?").moments] == [Span(5.0, 5.25)]
+    row = answer_row(seen, stated(bus(5.0), span=Span(5.0, 5.0)))
+    assert [(m.span, m.end_pts) for m in row.moments] == [(Span(5.0, 5.25), 5250)]
+
+
+def test_a_frame_that_is_on_display_beyond_its_window_proves_no_more_than_the_window() -> None:
+    row = answer_row(clip([9.9], duration_s=5.0), stated(bus(9.9)))
+
+    assert [m.span for m in row.moments] == [Span(9.9, 10.0)]
+
+
+def test_an_instant_at_which_no_frame_was_sampled_is_a_problem_and_no_moment() -> None:
+    row = answer_row(clip([0, 0.5]), stated(span=Span(4.0, 4.0)))
+
+    assert row.moments == ()
+    assert [p.excerpt for p in row.problems] == ["no frame was sampled from 4.000 to 4.000 s: a bus"]
+
+
+def test_a_time_that_was_rounded_to_just_before_a_frame_means_that_frame() -> None:
+    frames = clip(
+        [26.933468, 27.33347], time_base=Fraction(1, 1_000_000), window=Span(20, 30), duration_s=0.4
+    )
+    row = answer_row(frames, stated(bus(27.333), span=Span(27.333, 27.333)))
+
+    assert [(c.time_s, c.moment) for c in row.claims] == [(27.33347, 0)]
+    assert [m.span.start_s for m in row.moments] == [27.33347]
+
+
+def test_a_claim_outside_the_span_of_its_statement_is_no_proof_of_it() -> None:
+    row = answer_row(clip([0, 1.0, 5.0]), stated(bus(1.0), bus(5.0), span=Span(0.5, 2.0)))
+
+    assert [(m.span) for m in row.moments] == [Span(0.5, 2.0)]
+    assert [(c.time_s, c.moment) for c in row.claims] == [(1.0, 0), (5.0, None)]
 
 
 def test_neither_a_bare_no_nor_an_abstention_is_a_moment() -> None:
@@ -232,10 +274,10 @@ def test_a_frame_on_display_since_before_the_window_is_evidence_within_it() -> N
     spans = Answer(reasoning="", text="", spans=(Span(10.0, 12.0),), claims=(bus(10.0),))
     plain = Answer(reasoning="", text="Yes", claims=(bus(10.0),))
 
-    for answer, span in ((spans, Span(10.0, 12.0)), (plain, Span(10.0, 10.0))):
+    for answer in (spans, plain):
         row = answer_row(seen, answer, question="a bus?")
         assert [(c.time_s, c.pts, c.moment) for c in row.claims] == [(8.0, 8000, 0)]
-        assert [m.span for m in row.moments] == [span]
+        assert [m.span for m in row.moments] == [Span(10.0, 14.0)]
 
 
 HOLE = (Span(3.0, 7.0),)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from grounding.evidence import Answer, Box, Claim, Span
-from indexer.merging import Evidence, Merged, WindowAnswer, join, merge
+from indexer import merging
+from indexer.merging import Evidence, Merged, Sight, WindowAnswer, join
 
 LEFT = Box(0.0, 0.0, 0.5, 1.0)
 
@@ -26,6 +29,12 @@ def said(
             Evidence(claim=c, time_s=c.time_s, pts=int(c.time_s * 1000), confidence=0.5) for c in claims
         ),
     )
+
+
+def merge(question: str, answers: Sequence[WindowAnswer], *, unseen_s: float = 0.0) -> Merged:
+    """The answer about 100 s, sampled twice a second, of which so much could not be seen."""
+    sight = Sight(seconds=100.0, unseen_s=unseen_s, interval_s=0.5)
+    return merging.merge(question, answers, sight=sight)
 
 
 def cannot(start_s: float) -> WindowAnswer:
@@ -114,4 +123,55 @@ def test_a_file_without_a_readable_frame_gives_no_answer_but_says_why() -> None:
 def test_windows_that_say_no_in_different_words_are_told_as_one() -> None:
     merged = merge("a bus?", [said(0, "No: not seen in 60 frames"), said(30, "No: not seen in 9 frames")])
 
-    assert merged.text == "No: not seen in 60 frames (and likewise in 1 more windows)"
+    assert merged.text == "No: not seen in 60 frames (and likewise in 1 more window)"
+
+
+YES, NO, CANNOT = said(0, "Yes", at_s=1.0), said(30, "No"), cannot(60)
+NO_WITH_PROOF = said(30, "No: it is a truck", at_s=31.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "unseen_s", "text"),
+    [
+        ([YES], 0, "Yes"),
+        ([YES], 99, "Yes"),
+        ([YES, NO], 40, "Yes"),
+        ([YES, CANNOT], 40, "Yes"),
+        ([YES, NO, CANNOT], 10, "Yes"),
+        ([NO], 0, "No"),
+        ([NO], 0.4, "No"),
+        ([NO], 0.6, "Cannot tell: 0.6 of 100.0 s could not be seen; nothing in the rest"),
+        ([NO, NO], 99.9, "Cannot tell: 99.9 of 100.0 s could not be seen; nothing in the rest"),
+        ([NO, CANNOT], 0, "Cannot tell: in 1 of 2 windows, no helmets; nothing in the others"),
+        (
+            [NO, CANNOT],
+            40,
+            "Cannot tell: in 1 of 2 windows, no helmets; 40.0 of 100.0 s could not be seen; "
+            "nothing in the others",
+        ),
+        ([CANNOT], 0, "Cannot tell: no helmets"),
+        ([CANNOT], 40, "Cannot tell: no helmets"),
+        ([NO_WITH_PROOF], 0, "No: it is a truck"),
+        ([NO_WITH_PROOF], 40, "Cannot tell: 40.0 of 100.0 s could not be seen; nothing in the rest"),
+        ([NO_WITH_PROOF, CANNOT], 0, "Cannot tell: in 1 of 2 windows, no helmets; nothing in the others"),
+        ([], 100, "Cannot tell: no frame of the file could be read"),
+    ],
+)
+def test_what_was_seen_stays_seen_and_a_no_needs_all_of_the_file(
+    answers: list[WindowAnswer], unseen_s: float, text: str
+) -> None:
+    merged = merge("is there a bus?", answers, unseen_s=unseen_s)
+
+    assert merged.text == text
+    assert merged.abstained == text.startswith("Cannot tell")
+    assert merged.reason == (text.removeprefix("Cannot tell: ") if merged.abstained else None)
+
+
+def test_a_count_of_none_needs_all_of_the_file_and_a_count_of_some_does_not() -> None:
+    assert merge("how many buses?", [said(0, "0")], unseen_s=5).abstained
+    assert merge("how many buses?", [said(0, "0"), said(30, "2", at_s=31)], unseen_s=5).text.startswith("2")
+
+
+def test_a_when_without_a_time_needs_all_of_the_file_and_one_with_a_time_does_not() -> None:
+    assert merge("when is a bus there?", [said(0, "")], unseen_s=5).abstained
+    assert merge("when is a bus there?", [said(0, "", Span(1, 2))], unseen_s=5).spans == (Span(1, 2),)

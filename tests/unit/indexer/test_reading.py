@@ -3,10 +3,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from engines.spotter import engine as spotter
 from grounding.errors import Unreadable
 from grounding.evidence import Span
 from indexer.reading import MAX_STILL_WINDOW_S, cut, plan, read_ahead
@@ -14,7 +16,9 @@ from tests.brightness import SPEC
 from tests.lamps import lamp_clip
 from video.frames import VideoInfo
 from video.probe import probe
+from video.stillness import Stillness
 
+MOVING = Stillness()
 TEN_S = replace(SPEC, window_s=10.0)
 
 
@@ -41,28 +45,56 @@ def info(*, seconds: float) -> VideoInfo:
 
 
 def test_windows_in_one_still_span_are_joined_and_others_are_not() -> None:
-    spans = cut(info(seconds=60), TEN_S, still=[Span(8.0, 45.0)])
+    spans = cut(info(seconds=60), TEN_S, still=Stillness(unmoving=(Span(8.0, 45.0),)))
 
     assert spans == (Span(0, 10), Span(10, 40), Span(40, 50), Span(50, 60))
 
 
 def test_two_still_spans_that_do_not_meet_stay_two_windows() -> None:
-    assert cut(info(seconds=20), TEN_S, still=[Span(0, 10), Span(10, 20)]) == (Span(0, 10), Span(10, 20))
+    assert cut(info(seconds=20), TEN_S, still=Stillness(unmoving=(Span(0, 10), Span(10, 20)))) == (
+        Span(0, 10),
+        Span(10, 20),
+    )
 
 
 def test_a_still_picture_is_looked_at_again_after_a_while() -> None:
-    spans = cut(info(seconds=3 * MAX_STILL_WINDOW_S), TEN_S, still=[Span(0, 3 * MAX_STILL_WINDOW_S)])
+    spans = cut(
+        info(seconds=3 * MAX_STILL_WINDOW_S),
+        TEN_S,
+        still=Stillness(unmoving=(Span(0, 3 * MAX_STILL_WINDOW_S),)),
+    )
 
     assert spans == tuple(Span(i * MAX_STILL_WINDOW_S, (i + 1) * MAX_STILL_WINDOW_S) for i in range(3))
 
 
+def test_a_held_frame_is_one_window_however_long_and_what_follows_it_another() -> None:
+    spans = cut(info(seconds=3600), TEN_S, still=Stillness(held=(Span(0, 1234.0), Span(1234.0, 3600.0))))
+
+    assert spans == (Span(0, 1230), Span(1230, 1240), Span(1240, 3600))
+
+
 def test_a_still_window_needs_one_frame_and_a_window_still_in_part_all_of_them() -> None:
     still, moving = plan(
-        info(seconds=20), [Span(0, 10), Span(10, 20)], spec=replace(TEN_S, max_frames=40), still=[Span(0, 15)]
+        info(seconds=20),
+        [Span(0, 10), Span(10, 20)],
+        spec=replace(TEN_S, max_frames=40),
+        still=Stillness(unmoving=(Span(0, 15),)),
     )
 
     assert (still.still, still.times_s) == (True, (0.0,))
     assert not moving.still and len(moving.times_s) == 40
+
+
+@pytest.mark.parametrize("seconds", [20.0, 20.4, 29.6, 30.499])
+def test_the_last_window_is_looked_at_as_closely_as_the_others(seconds: float) -> None:
+    spec = spotter.SPEC
+    cuts = plan(
+        info(seconds=seconds), cut(info(seconds=seconds), spec, still=MOVING), spec=spec, still=MOVING
+    )
+
+    assert [b - a for c in cuts for a, b in pairwise(c.times_s)] == [0.5] * sum(
+        len(c.times_s) - 1 for c in cuts
+    )
 
 
 @pytest.fixture
@@ -72,7 +104,7 @@ def clip(tmp_path: Path) -> Path:
 
 def test_windows_come_in_order_and_at_most_one_is_waiting(clip: Path) -> None:
     known = probe(clip)
-    cuts = plan(known, cut(known, SPEC, still=()), spec=SPEC, still=())
+    cuts = plan(known, cut(known, SPEC, still=MOVING), spec=SPEC, still=MOVING)
     with read_ahead(clip, cuts, spec=SPEC) as readings:
         found = list(readings)
 
@@ -82,7 +114,7 @@ def test_windows_come_in_order_and_at_most_one_is_waiting(clip: Path) -> None:
 
 def test_leaving_early_ends_the_thread(clip: Path) -> None:
     known = probe(clip)
-    cuts = plan(known, cut(known, SPEC, still=()), spec=SPEC, still=())
+    cuts = plan(known, cut(known, SPEC, still=MOVING), spec=SPEC, still=MOVING)
     with read_ahead(clip, cuts, spec=SPEC) as readings:
         next(readings)
 
@@ -91,7 +123,7 @@ def test_leaving_early_ends_the_thread(clip: Path) -> None:
 
 def test_an_error_comes_in_its_window_s_place_and_the_others_go_on(clip: Path) -> None:
     known = probe(clip)
-    good, bad, last = plan(known, cut(known, SPEC, still=())[:3], spec=SPEC, still=())
+    good, bad, last = plan(known, cut(known, SPEC, still=MOVING)[:3], spec=SPEC, still=MOVING)
     outside = replace(bad, times_s=(99.0,))
     with read_ahead(clip, [good, outside, last], spec=SPEC) as readings:
         found = list(readings)
@@ -102,7 +134,7 @@ def test_an_error_comes_in_its_window_s_place_and_the_others_go_on(clip: Path) -
 
 def test_a_file_that_is_gone_is_an_error_of_every_window(clip: Path) -> None:
     known = probe(clip)
-    cuts = plan(known, cut(known, SPEC, still=()), spec=SPEC, still=())
+    cuts = plan(known, cut(known, SPEC, still=MOVING), spec=SPEC, still=MOVING)
     clip.unlink()
     with read_ahead(clip, cuts, spec=SPEC) as readings:
         assert all(isinstance(r.error, Unreadable) for r in readings)

@@ -226,4 +226,4 @@ def test_kept_caches_are_few_and_let_go_on_close() -> None:
 
 
 def kept(runtime: TorchRuntime) -> list[object]:
-    return list(runtime._spares)
+    return list(runtime._pool._spares)

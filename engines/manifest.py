@@ -1,0 +1,143 @@
+"""`manifest.json` of an export: what it was made from, and all that an engine must know to run its graphs.
+
+It carries a checksum of its own, so that a change by hand is noticed, and the size and hash of every file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from engines.layouts import LAYOUTS, LayoutName
+from engines.qwen.pixels import Normalisation
+from engines.qwen.shapes import Shapes
+from grounding.errors import EngineError, printable
+
+SCHEMA = "proofreel.export/1"
+NAME = "manifest.json"
+VISION, DECODER, EMBEDDING = "vision.onnx", "decoder.onnx", "embedding.safetensors"
+
+ExportType = Literal["fp32", "fp16", "bf16", "int8"]
+EXPORT_TYPES: tuple[ExportType, ...] = get_args(ExportType)
+
+COMPUTE: dict[ExportType, str] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "float16"}
+"""In which type a graph computes, by torch's name: int8 keeps only the decoder's weights in 8 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSeal:
+    """Size in bytes and SHA-256 of a file of the export."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the checkpoint
+    says to Proofreel; `versions` are those of the libraries that made the graphs.
+    """
+
+    shapes: Shapes
+    dtype: ExportType
+    max_length: int
+    layout: LayoutName
+    normalisation: Normalisation
+    stops: tuple[int, ...]
+    own: Mapping[str, Any]
+    source: str
+    versions: Mapping[str, str]
+    files: Mapping[str, FileSeal]
+
+    @property
+    def identity(self) -> str:
+        """A hash of the checkpoint and of every file made from it."""
+        return _seal({"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}})
+
+    def write(self, folder: Path) -> None:
+        """Write it into `folder`, sealed."""
+        body = _plain(self)
+        text = json.dumps({**body, "seal": _seal(body)}, indent=1, sort_keys=True)
+        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an export, checked: its seal, its fields, and that every file is there in full size.
+
+    Raises EngineError with what is wrong and the command that mends it.
+    """
+    where = f"export {printable(folder)}"
+    again = "run `proofreel export onnx` again"
+    try:
+        body = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EngineError(f"{where}: {NAME} is missing; {again}") from None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{where}: {NAME} can't be read ({error}); {again}") from error
+    if not isinstance(body, dict) or body.pop("schema", None) != SCHEMA:
+        raise EngineError(f"{where}: {NAME} is not of {SCHEMA}, which this Proofreel reads; {again}")
+    body["schema"] = SCHEMA
+    if body.pop("seal", None) != _seal(body):
+        raise EngineError(f"{where}: {NAME} was changed after the export; {again}")
+    try:
+        manifest = _manifest(body)
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
+    _check_files(folder, manifest, f"; {again}")
+    return manifest
+
+
+def seal_of(path: Path) -> FileSeal:
+    """Size and hash of a file, read once."""
+    with open(path, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return FileSeal(bytes=os.path.getsize(path), sha256=digest)
+
+
+def _check_files(folder: Path, manifest: Manifest, hint: str) -> None:
+    for name, seal in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise EngineError(f"export {printable(folder)}: {name} is missing{hint}")
+        if path.stat().st_size != seal.bytes:
+            raise EngineError(
+                f"export {printable(folder)}: {name} has {path.stat().st_size:,} bytes of {seal.bytes:,}{hint}"
+            )
+
+
+def _plain(manifest: Manifest) -> dict[str, Any]:
+    body = {f.name: getattr(manifest, f.name) for f in fields(manifest)}
+    body["shapes"] = manifest.shapes.as_dict()
+    body["normalisation"] = asdict(manifest.normalisation)
+    body["files"] = {name: asdict(seal) for name, seal in manifest.files.items()}
+    body["own"], body["versions"] = dict(manifest.own), dict(manifest.versions)
+    return {"schema": SCHEMA, **json.loads(json.dumps(body))}
+
+
+def _seal(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _manifest(body: Mapping[str, Any]) -> Manifest:
+    if body["dtype"] not in EXPORT_TYPES:
+        raise ValueError(f"dtype {body['dtype']!r} is not one of {', '.join(EXPORT_TYPES)}")
+    if body["layout"] not in LAYOUTS:
+        raise ValueError(f"layout {body['layout']!r} is not one of {', '.join(LAYOUTS)}")
+    normalisation = body["normalisation"]
+    return Manifest(
+        shapes=Shapes.from_dict(body["shapes"]),
+        dtype=body["dtype"],
+        max_length=int(body["max_length"]),
+        layout=body["layout"],
+        normalisation=Normalisation(mean=tuple(normalisation["mean"]), std=tuple(normalisation["std"])),
+        stops=tuple(int(stop) for stop in body["stops"]),
+        own=body["own"],
+        source=str(body["source"]),
+        versions=body["versions"],
+        files={name: FileSeal(**seal) for name, seal in body["files"].items()},
+    )

@@ -1,0 +1,193 @@
+"""`--engine onnx`: an exported Qwen-VL model run by onnxruntime, on a CPU or a CUDA device.
+
+Tensors are PyTorch's, bound by address: caches are written in place, and nothing is copied on its way in or out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from engines.manifest import COMPUTE, DECODER, EMBEDDING, VISION, Manifest, read_manifest
+from engines.qwen.caches import CachePool, TensorCache
+from engines.qwen.engine import QwenEngine
+from engines.qwen.graphs import decoder_caches, decoder_deepstack, vision_feed, vision_outputs
+from engines.qwen.settings import QwenSettings
+from engines.qwen.vision import Grid
+from engines.qwen.words import Words
+from grounding.errors import EngineError, printable
+from grounding.prompts import PROOFREEL, PromptSet
+
+Provider = Literal["cpu", "cuda", "tensorrt"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
+
+_EXECUTION: dict[Provider, list[str]] = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+}
+_ONNX_TYPE = {  # onnx.TensorProto's numbers
+    torch.float32: 1,
+    torch.int64: 7,
+    torch.bool: 9,
+    torch.float16: 10,
+    torch.bfloat16: 16,
+}
+
+
+class OnnxRuntime:
+    """Runs the graphs of an export folder. `provider` decides the device."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, provider: Provider = "cpu", num_threads: int = 0) -> None:
+        self.shapes, self.max_length = manifest.shapes, manifest.max_length
+        self.dtype: torch.dtype = getattr(torch, COMPUTE[manifest.dtype])
+        self.device = torch.device("cpu" if provider == "cpu" else "cuda")
+        self.max_chunk = 4096
+        self.check_every = 1 if provider == "cpu" else 16
+        self._embedding = _embedding(folder / EMBEDDING).to(self.device, self.dtype)
+        self._vision = _session(folder / VISION, provider, num_threads)
+        self._decoder = _session(folder / DECODER, provider, num_threads)
+        self._cache_names, self._deepstack_names = decoder_caches(self.shapes), decoder_deepstack(self.shapes)
+        self._pool = CachePool(
+            self.shapes.text, device=self.device, dtype=self.dtype, length=self.max_length
+        )
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Embeddings [..., E] of token ids [...]."""
+        return torch.nn.functional.embedding(ids, self._embedding)
+
+    def see(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, ...]:
+        """Features [F, E] of pictures, and one more [F, E] a DeepStack layer."""
+        inputs = vision_feed(patches, grids, self.shapes, device=self.device, dtype=self.dtype)
+        count = len(patches) // self.shapes.vision.merge**2
+        size = (count, self.shapes.text.hidden)
+        outputs = {
+            name: torch.empty(size, dtype=self.dtype, device=self.device)
+            for name in vision_outputs(self.shapes)
+        }
+        binding = self._vision.io_binding()
+        for name, tensor in inputs.items():
+            self._bind(binding.bind_input, name, tensor)
+        for name, tensor in outputs.items():
+            self._bind(binding.bind_output, name, tensor)
+        self._run(self._vision, binding)
+        return tuple(outputs.values())
+
+    def cache(self, rows: int, length: int) -> TensorCache:
+        """An empty cache. Raises EngineError when it would not fit into memory, before anything is run."""
+        return self._pool.take(rows, length)
+
+    def fork(self, cache: TensorCache, rows: Sequence[int], *, length: int, used: int) -> TensorCache:
+        """A new cache whose row i begins as row `rows[i]` of `cache`, of which `used` tokens matter."""
+        return self._pool.fork(cache, rows, length=length, used=used)
+
+    def free(self, cache: TensorCache) -> None:
+        """The cache is done with; it may be kept, with its binding, for a call of the same size."""
+        self._pool.give_back(cache)
+
+    def forward(
+        self,
+        x_BSE: Tensor,
+        *,
+        rotary: tuple[Tensor, Tensor],
+        at: Tensor,
+        last: Tensor,
+        deepstack: Sequence[Tensor],
+        cache: TensorCache,
+    ) -> Tensor:
+        """Logits [B, V] of each row's token `last`; the cache then holds the new tokens too."""
+        binding = self._binding(cache)
+        if not deepstack:
+            deepstack = [torch.zeros_like(x_BSE) for _ in self._deepstack_names]
+        logits = torch.empty(len(x_BSE), self.shapes.text.vocabulary, dtype=self.dtype, device=self.device)
+        names = ("inputs_embeds", "cos", "sin", "write_index", "last", *self._deepstack_names)
+        given = [t.contiguous() for t in (x_BSE, *rotary, at, last, *deepstack)]
+        for name, tensor in zip(names, given, strict=True):
+            self._bind(binding.bind_input, name, tensor)
+        self._bind(binding.bind_output, "logits", logits)
+        self._run(self._decoder, binding)
+        return logits
+
+    def close(self) -> None:
+        """Let go of the kept caches; the graphs go with the last reference to the runtime."""
+        self._pool.clear()
+
+    def _binding(self, cache: TensorCache) -> Any:
+        """A binding whose caches are both input and output: onnxruntime then writes in place."""
+        if cache.bound is None:
+            cache.bound = self._decoder.io_binding()
+            for name, tensor in zip(self._cache_names, cache.tensors, strict=True):
+                self._bind(cache.bound.bind_input, name, tensor)
+                self._bind(cache.bound.bind_output, name + "_out", tensor)
+        return cache.bound
+
+    def _bind(self, bind: Any, name: str, tensor: Tensor) -> None:
+        bind(name, self.device.type, 0, _ONNX_TYPE[tensor.dtype], tuple(tensor.shape), tensor.data_ptr())
+
+    def _run(self, session: Any, binding: Any) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.current_stream().synchronize()  # onnxruntime works on a stream of its own
+        session.run_with_iobinding(binding)
+
+
+def load(
+    model: str,
+    *,
+    provider: Provider | None = None,
+    settings: QwenSettings | None = None,
+    prompts: PromptSet = PROOFREEL,
+    num_threads: int = 0,
+) -> QwenEngine:
+    """The engine of an export folder. `provider` is CUDA where onnxruntime and PyTorch both see a GPU.
+
+    Raises EngineError for a folder that is no whole export, or a provider that isn't there.
+    """
+    folder = Path(model)
+    manifest = read_manifest(folder)
+    runtime = OnnxRuntime(folder, manifest, provider=provider or _best_provider(), num_threads=num_threads)
+    return QwenEngine(
+        runtime,
+        name="onnx",
+        source=manifest.identity,
+        words=Words(folder),
+        layout=manifest.layout,
+        normalisation=manifest.normalisation,
+        stops=frozenset(manifest.stops),
+        settings=(settings or QwenSettings()).of_checkpoint(manifest.own),
+        prompts=prompts,
+    )
+
+
+def _best_provider() -> Provider:
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    return "cuda" if "CUDAExecutionProvider" in there and torch.cuda.is_available() else "cpu"
+
+
+def _session(path: Path, provider: Provider, num_threads: int) -> Any:
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    wanted = _EXECUTION[provider]
+    if wanted[0] not in there:
+        raise EngineError(
+            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or use cpu"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # onnxruntime's errors share no class of their own
+        raise EngineError(f"{printable(path)} can't be loaded: {error}; run `proofreel export onnx` again") from error
+
+
+def _embedding(path: Path) -> Tensor:
+    from safetensors.torch import load_file
+
+    return load_file(path)["weight"]

@@ -1,0 +1,1 @@
+"""The workshop: a checkpoint becomes graphs, graphs become engines, and both are held against the checkpoint."""
