@@ -83,8 +83,8 @@ class TorchRuntime:
         if self.device.type == "cuda" and x_BSE.shape[1] == 1 and not deepstack:
             if cache.bound is None:
                 cache.bound = _StepGraph(self._decoder, step, cache.tensors)
-            replayed: Tensor = cache.bound.replay(step)
-            return replayed
+            graph: _StepGraph = cache.bound
+            return graph.replay(step)
         seen = None
         if x_BSE.shape[1] > 1:
             seen = min(int(at.max()) + x_BSE.shape[1], cache.length)
