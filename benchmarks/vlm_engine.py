@@ -2,10 +2,11 @@
 
     python benchmarks/vlm_engine.py                        ratios on a CPU, with a tiny random checkpoint
     python benchmarks/vlm_engine.py --shape qwen3-vl-8b    a GPU, random weights of the real shape
-    python benchmarks/vlm_engine.py --shape qwen3-vl-2b --onnx    the same by onnxruntime's CUDA provider, after PyTorch
+    python benchmarks/vlm_engine.py --shape qwen3-vl-2b --onnx    the same, and by onnxruntime's CUDA provider
 
-On a GPU: windows of 60 s, 60 frames of 320x320, 3 questions of 150 tokens each, by the engine (many windows at
-a time) and by the plain way (each question alone, the video encoded each time, HF's own `generate`), in one run.
+On a GPU: windows of 60 s, 60 frames of 320x320, 3 questions of 150 tokens each, by the engine (many windows
+at a time) and by the plain way (each question alone, the video encoded each time, HF's own `generate`), in
+one run.
 Writes benchmarks/results/vlm-<shape>.json.
 """
 
@@ -49,35 +50,40 @@ QUESTIONS = tuple(
     Question(text=text, task="temporal-spatial free-form QA")
     for text in (
         "is anyone in the loading bay without a vest?", "does a vehicle block the gate?", "who falls?",
-        "is a ladder used?", "does smoke show?", "who carries a box?", "is a door left open?", "does anyone run?",
+        "is a ladder used?", "does smoke show?", "who carries a box?", "is a door left open?",
+        "does anyone run?",
     )
 )  # fmt: skip
+
+_ROPE = {
+    "rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20], "mrope_interleaved": True,
+}  # fmt: skip
 
 SHAPES: dict[str, dict[str, Any]] = {
     "qwen3-vl-8b": {
         "text": {
-            "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,
-            "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144,
-            "rope_parameters": {
-                "rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20], "mrope_interleaved": True,
-            },
+            "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936,
+            "max_position_embeddings": 262144,
+            "rope_parameters": _ROPE,
         },
         "vision": {
-            "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "patch_size": 16,
-            "out_hidden_size": 4096, "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24],
+            "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16,
+            "patch_size": 16, "out_hidden_size": 4096, "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [8, 16, 24],
         },
     },
     "qwen3-vl-2b": {
         "text": {
-            "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "num_attention_heads": 16,
-            "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "max_position_embeddings": 262144,
-            "rope_parameters": {
-                "rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20], "mrope_interleaved": True,
-            },
+            "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28,
+            "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936,
+            "max_position_embeddings": 262144,
+            "rope_parameters": _ROPE,
         },
         "vision": {
-            "depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16, "patch_size": 16,
-            "out_hidden_size": 2048, "num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17],
+            "depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16,
+            "patch_size": 16, "out_hidden_size": 2048, "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [5, 11, 17],
         },
     },
 }  # fmt: skip
@@ -87,9 +93,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 TINY: dict[str, dict[str, Any]] = {
     "text": {
         "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 8, "head_dim": 64,
-        "rope_parameters": {
-            "rope_type": "default", "rope_theta": 5e6, "mrope_section": [12, 10, 10], "mrope_interleaved": True,
-        },
+        "rope_parameters": {**_ROPE, "mrope_section": [12, 10, 10]},
     },
     "vision": {"out_hidden_size": 256},
 }  # fmt: skip
@@ -236,11 +240,11 @@ def on_gpu(
         "parts": parts,
         "peak_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 1),
     }
-    if exported:
-        result["onnx"] = _onnx_way(model, shape, folder, clips[:4])
     if plain:
         result["plain"] = _plain_way(model, engine, clips[0], asked)
         result["over_plain"] = round(result["times_real_time"] / result["plain"]["times_real_time"], 1)
+    if exported:
+        result["onnx"] = _onnx_way(model, folder, clips[:4])
     return result
 
 
@@ -286,8 +290,8 @@ def _gpu_step(runtime: TorchRuntime, rows: int, length: int) -> float:
     def walk() -> None:
         for step in range(32):
             runtime.forward(
-                runtime.embed(tokens), rotary=rotary.at(positions + step), at=at + step, last=zero, deepstack=(),
-                cache=cache,
+                runtime.embed(tokens), rotary=rotary.at(positions + step), at=at + step, last=zero,
+                deepstack=(), cache=cache,
             )  # fmt: skip
 
     spent = seconds_of(walk, runs=3) / 32
@@ -295,8 +299,8 @@ def _gpu_step(runtime: TorchRuntime, rows: int, length: int) -> float:
     return spent
 
 
-def _onnx_way(model: Any, shape: str, folder: Path, clips: list[Clip]) -> dict[str, Any]:
-    """The same weights in float16, by PyTorch and then exported and run by onnxruntime: a few windows of each."""
+def _onnx_way(model: Any, folder: Path, clips: list[Clip]) -> dict[str, Any]:
+    """The same weights in float16, by PyTorch and, exported, by onnxruntime: a few windows of each."""
     from engines import onnx
     from export.onnx import export_checkpoint
 
@@ -320,7 +324,7 @@ def _onnx_way(model: Any, shape: str, folder: Path, clips: list[Clip]) -> dict[s
 
 
 def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict[str, Any]:
-    """HF's `generate`, each question alone: the video goes through the tower and the prompt for each of them."""
+    """HF's `generate`, each question alone: the video is encoded and the prompt read for each of them."""
     pictured = engine._pictured(window)
     shapes = engine._runtime.shapes
     prefix = engine._prefix(pictured, (), engine._prompts.system[asked[0].task])

@@ -85,11 +85,7 @@ def index(
     Exit codes: 0 done; 1 something failed: each file is named, also a PATH that is missing or gives no
     video (other files that are no video are skipped and named); 2 wrong usage; 130 or 143 interrupted.
     """
-    from engines import ENGINES
-
     stop = Stop(until=None if until is None else next_time_of_day(until, now=datetime.now()))
-    if engine not in ENGINES:
-        raise ValueError(f"--engine takes {' or '.join(ENGINES)}, not {engine!r}")
     if retry is not None and retry not in RETRY_CHOICES:
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
     if not library.strip():

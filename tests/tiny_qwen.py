@@ -114,9 +114,9 @@ def tokenizer_json() -> str:
     return tokenizer.to_str()
 
 
-def save_checkpoint(folder: Path, family: str, **how: Any) -> Path:
-    """A checkpoint directory as `save_pretrained` and a processor would write it."""
-    model(family, **how).save_pretrained(folder)
+def save_checkpoint(folder: Path, family: str, *, built: Any = None, **how: Any) -> Path:
+    """A checkpoint directory as `save_pretrained` and a processor would write it, of `built` where given."""
+    (built or model(family, **how)).save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer_json(), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
         json.dumps(

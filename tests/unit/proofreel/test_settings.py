@@ -36,7 +36,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, question, until"),
+        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, model"),
         ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, search"),
     ],
 )
