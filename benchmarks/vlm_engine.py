@@ -349,6 +349,14 @@ def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict
     return {"times_real_time": round(WINDOW_S / spent, 2), "seconds_one_window": round(spent, 2)}
 
 
+def _told(arguments: list[str]) -> list[str]:
+    """The arguments without the folder that the results go to."""
+    if "--out" not in arguments:
+        return arguments
+    place = arguments.index("--out")
+    return arguments[:place] + arguments[place + 2 :]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -372,7 +380,7 @@ def main() -> None:
         ("torch", "transformers", "onnxruntime") if arguments.shape is None else ("torch", "transformers")
     )
     document = {
-        "command": "python benchmarks/vlm_engine.py " + " ".join(sys.argv[1:]),
+        "command": "python benchmarks/vlm_engine.py " + " ".join(_told(sys.argv[1:])),
         "commit": subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout.strip(),
