@@ -23,6 +23,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 HEAVY = frozenset(
     {
         "torch",
+        "huggingface_hub",
+        "onnx",
+        "peft",
+        "tensorrt_rtx",
         "openvino",
         "cv2",
         "faiss",
