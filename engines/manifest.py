@@ -40,7 +40,8 @@ class FileSeal:
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the checkpoint
-    says to Proofreel; `versions` are those of the libraries that made the graphs.
+    says to Proofreel; `versions` are those of the libraries that made the graphs. `checkpoint` and `adapter`
+    are where it came from: a hub name, or a directory as seen from the export.
     """
 
     shapes: Shapes
@@ -50,6 +51,8 @@ class Manifest:
     normalisation: Normalisation
     stops: tuple[int, ...]
     own: Mapping[str, Any]
+    checkpoint: str
+    adapter: str | None
     source: str
     versions: Mapping[str, str]
     files: Mapping[str, FileSeal]
@@ -57,12 +60,18 @@ class Manifest:
     @property
     def identity(self) -> str:
         """A hash of the checkpoint and of every file made from it."""
-        return _seal({"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}})
+        return _seal(
+            {"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}}
+        )
+
+    def document(self) -> dict[str, Any]:
+        """`proofreel.export/1`."""
+        body = _plain(self)
+        return {**body, "seal": _seal(body)}
 
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
-        body = _plain(self)
-        text = json.dumps({**body, "seal": _seal(body)}, indent=1, sort_keys=True)
+        text = json.dumps(self.document(), indent=1, sort_keys=True)
         (folder / NAME).write_text(text + "\n", encoding="utf-8")
 
 
@@ -86,10 +95,22 @@ def read_manifest(folder: Path) -> Manifest:
         raise EngineError(f"{where}: {NAME} was changed after the export; {again}")
     try:
         manifest = _manifest(body)
-    except (ValueError, TypeError, KeyError) as error:
+    except KeyError as error:
+        raise EngineError(f"{where}: {NAME} has no {error}; {again}") from error
+    except (ValueError, TypeError) as error:
         raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
     _check_files(folder, manifest, f"; {again}")
     return manifest
+
+
+def check_contents(folder: Path, manifest: Manifest) -> None:
+    """That every file is what was written, to the last bit. Raises EngineError naming one that isn't."""
+    for name, seal in manifest.files.items():
+        if seal_of(folder / name) != seal:
+            raise EngineError(
+                f"export {printable(folder)}: {name} was changed after the export; "
+                "run `proofreel export onnx` again"
+            )
 
 
 def seal_of(path: Path) -> FileSeal:
@@ -137,6 +158,8 @@ def _manifest(body: Mapping[str, Any]) -> Manifest:
         normalisation=Normalisation(mean=tuple(normalisation["mean"]), std=tuple(normalisation["std"])),
         stops=tuple(int(stop) for stop in body["stops"]),
         own=body["own"],
+        checkpoint=body["checkpoint"],
+        adapter=body["adapter"],
         source=str(body["source"]),
         versions=body["versions"],
         files={name: FileSeal(**seal) for name, seal in body["files"].items()},

@@ -14,6 +14,7 @@ from engines.qwen.graphs import plan_tensors, vision_inputs, vision_outputs
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import VisionTower, vision_plan
 from export.ops import OnnxOps
+from export.quiet import quiet_exporter
 
 _EXAMPLE = [(2, 8, 12), (1, 12, 8)]  # grids of a trace: two sizes, windows that are cut
 
@@ -26,7 +27,9 @@ class _Flat(nn.Module):
         self.tower = VisionTower(visual, ops=OnnxOps())
         self.windowed = shapes.family != "qwen3_vl"
 
-    def forward(self, patches: Tensor, cos: Tensor, sin: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def forward(
+        self, patches: Tensor, cos: Tensor, sin: Tensor, parts: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
         frames = (parts[0], parts[1], parts[2])
         if self.windowed:
             return self.tower(patches, cos, sin, frames, (parts[3], parts[4], parts[5]), None)  # type: ignore[no-any-return]
@@ -40,16 +43,17 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
     count = sum(t * h * w for t, h, w in _EXAMPLE)
     cos, sin, *parts = plan_tensors(plan)
     example = (torch.zeros(count, shapes.vision.patch_values, dtype=dtype), cos, sin, tuple(parts))
-    program = torch.onnx.export(
-        _Flat(visual, shapes).eval(),
-        example,
-        dynamo=True,
-        opset_version=24,
-        input_names=vision_inputs(shapes),
-        output_names=vision_outputs(shapes),
-        dynamic_shapes=_dynamic(shapes),
-        verbose=False,
-    )
+    with quiet_exporter():
+        program = torch.onnx.export(
+            _Flat(visual, shapes).eval(),
+            example,
+            dynamo=True,
+            opset_version=24,
+            input_names=vision_inputs(shapes),
+            output_names=vision_outputs(shapes),
+            dynamic_shapes=_dynamic(shapes),
+            verbose=False,
+        )
     assert program is not None
     program.save(str(path), external_data=True)
 
@@ -57,7 +61,11 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
 def _dynamic(shapes: Shapes) -> dict[str, Any]:
     count = Dim("squares", min=2, max=1 << 16) * shapes.vision.merge**2
     frames, longest = Dim("frames", max=1 << 13), Dim("frame_patches", max=1 << 14)
-    stretches: list[dict[int, Any]] = [{0: frames, 1: longest}, {0: frames, 2: longest, 3: longest}, {0: count}]
+    stretches: list[dict[int, Any]] = [
+        {0: frames, 1: longest},
+        {0: frames, 2: longest, 3: longest},
+        {0: count},
+    ]
     if shapes.family == "qwen3_vl":
         parts = [*stretches, {0: count}, {0: count}]
     else:
