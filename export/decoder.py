@@ -17,6 +17,7 @@ from engines.qwen.decoder import Decoder
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, decoder_inputs, decoder_outputs
 from engines.qwen.shapes import Shapes
 from export.ops import OnnxOps
+from export.saving import save_graph
 
 MOST_ROWS = 256
 
@@ -51,7 +52,7 @@ def export_decoder(language_model: Any, head: Any, shapes: Shapes, path: Path, *
         verbose=False,
     )
     assert program is not None
-    program.save(str(path), external_data=True)
+    save_graph(program, path)
 
 
 def _example(shapes: Shapes, dtype: torch.dtype, max_length: int) -> tuple[Any, ...]:

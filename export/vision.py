@@ -14,6 +14,7 @@ from engines.qwen.graphs import plan_tensors, vision_inputs, vision_outputs
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import VisionTower, vision_plan
 from export.ops import OnnxOps
+from export.saving import save_graph
 
 _EXAMPLE = [(2, 8, 12), (1, 12, 8)]  # grids of a trace: two sizes, windows that are cut
 
@@ -51,7 +52,7 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
         verbose=False,
     )
     assert program is not None
-    program.save(str(path), external_data=True)
+    save_graph(program, path)
 
 
 def _dynamic(shapes: Shapes) -> dict[str, Any]:

@@ -16,13 +16,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "video": frozenset({"grounding"}),
     "storage": frozenset({"grounding"}),
     "engines": frozenset({"grounding", "video"}),
+    "export": frozenset({"grounding", "video", "engines"}),
     "indexer": frozenset({"grounding", "video", "storage", "engines"}),
     "search": frozenset({"grounding", "video", "storage", "engines"}),
-    "proofreel": frozenset({"grounding", "video", "storage", "engines", "indexer", "search"}),
+    "proofreel": frozenset({"grounding", "video", "storage", "engines", "export", "indexer", "search"}),
 }
 HEAVY = frozenset(
     {
         "torch",
+        "huggingface_hub",
+        "onnx",
+        "peft",
+        "tensorrt_rtx",
         "openvino",
         "cv2",
         "faiss",
