@@ -1,7 +1,7 @@
 """`proofreel export check`: an export's graphs against the checkpoint they were made from.
 
-1. the same features and logits; 2. the same tokens; 3. in fewer bits: the same directions and decided winners;
-4. the same answers however a batch is made up. Point 5, that TensorRT reads every graph, is `export.tensorrt`'s.
+1. the same features and logits; 2. the same tokens; 3. in fewer bits: the same directions and decided
+winners; 4. the same answers however a batch is made up. Point 5, that TensorRT reads every graph, isn't here.
 Shapes: B rows, T tokens of an answer, V vocabulary.
 """
 
@@ -33,6 +33,7 @@ AGREEMENT = 0.99
 LEAST_DECIDED = 20
 """So many positions must have a clear winner, or their agreement means nothing."""
 
+FAR_OFF = 1e30
 POISON = 1e4
 _FEW = 8  # tokens by which batches are compared
 _CHUNK = 17
@@ -110,7 +111,7 @@ class Check:
         return found if self.dtype == "fp32" else [*found, self._agreement(pairs)]
 
     def _agreement(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Finding:
-        """How often the best token is the reference's, where its lead is more than the allowed error makes up."""
+        """How often the best token is the reference's, where its lead is more than the allowed error."""
         got, expected = (torch.cat([pair[k] for pair in pairs]) for k in (0, 1))
         best = expected.topk(2, dim=-1).values
         # Logits at the allowed cosine c are off by sqrt(2 (1 - c)) of their own size, each of the two.
@@ -192,7 +193,7 @@ class Check:
         *,
         own: bool = False,
     ) -> Finding:
-        """fp32: the largest error; in fewer bits: the lowest cosine of a vector. `own`: of the runtime with itself."""
+        """fp32: the largest error; in fewer bits: the lowest cosine. `own`: of the runtime with itself."""
         if self.dtype == "fp32":
             value = max(_error(got, expected) for got, expected in pairs)
             return Finding(
@@ -241,9 +242,9 @@ def _margin(logits_V: Tensor, *, banned: Sequence[int]) -> float:
 
 
 def _error(got: Tensor, expected: Tensor) -> float:
-    """NaN counts as infinitely wrong."""
+    """The largest, as a share of the largest value expected; NaN counts as very far off."""
     error = float((got - expected).abs().max() / expected.abs().max())
-    return error if math.isfinite(error) else math.inf
+    return error if math.isfinite(error) else FAR_OFF
 
 
 def _cosine(got: Tensor, expected: Tensor) -> float:

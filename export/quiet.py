@@ -12,13 +12,15 @@ _REGISTRATION = "torch.onnx._internal.exporter._registration"
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Without two kinds of message: that axes of one length share one name (they are declared so), and that
-    torchvision, whose operations no graph here has, isn't there.
+    """Without three kinds of message: that axes of one length share one name (they are declared so), that
+    torchvision, whose operations no graph here has, isn't there, and that PyTorch copies a class of its own that
+    it has deprecated.
     """
     log = logging.getLogger(_REGISTRATION)
     log.addFilter(_is_of_ours)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"# The axis name: \w+ will not be used", UserWarning)
+        warnings.filterwarnings("ignore", r"# The axis name: \S+ will not be used", UserWarning)
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         try:
             yield
         finally:

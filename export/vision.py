@@ -15,6 +15,7 @@ from engines.qwen.shapes import Shapes
 from engines.qwen.vision import VisionTower, vision_plan
 from export.ops import OnnxOps
 from export.quiet import quiet_exporter
+from export.saving import save_graph
 
 _EXAMPLE = [(2, 8, 12), (1, 12, 8)]  # grids of a trace: two sizes, windows that are cut
 
@@ -55,7 +56,7 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=True)
+    save_graph(program, path)
 
 
 def _dynamic(shapes: Shapes) -> dict[str, Any]:

@@ -117,6 +117,12 @@ def tokenizer_json() -> str:
 def save_checkpoint(folder: Path, family: str, **how: Any) -> Path:
     """A checkpoint directory as `save_pretrained` and a processor would write it."""
     model(family, **how).save_pretrained(folder)
+    save_words(folder, family)
+    return folder
+
+
+def save_words(folder: Path, family: str) -> None:
+    """The tokenizer and the processor's numbers, beside weights and config."""
     (folder / "tokenizer.json").write_text(tokenizer_json(), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
@@ -139,4 +145,3 @@ def save_checkpoint(folder: Path, family: str, **how: Any) -> Path:
             }
         )
     )
-    return folder
