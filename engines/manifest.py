@@ -59,7 +59,9 @@ class Manifest:
     @property
     def identity(self) -> str:
         """A hash of the checkpoint and of every file made from it."""
-        return _seal({"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}})
+        return _seal(
+            {"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}}
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""

@@ -68,7 +68,9 @@ def _library(name: LibraryName, module: str) -> Library:
     api = importlib.import_module(module)
     version = str(api.__version__)
     if name == "tensorrt" and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-        raise EngineError(f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U tensorrt-cu13`")
+        raise EngineError(
+            f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U tensorrt-cu13`"
+        )
     return Library(name=name, version=version, api=api, log=_log(api))
 
 

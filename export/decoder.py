@@ -75,4 +75,12 @@ def _example(shapes: Shapes, dtype: torch.dtype, max_length: int) -> tuple[Any, 
 def _dynamic(shapes: Shapes, max_length: int) -> tuple[Any, ...]:
     rows, length = Dim("rows", max=MOST_ROWS), Dim("length", max=max_length)
     row, both = {0: rows}, {0: rows, 1: length}
-    return (both, both, both, row, row, [both for _ in decoder_deepstack(shapes)], [row for _ in decoder_caches(shapes)])
+    return (
+        both,
+        both,
+        both,
+        row,
+        row,
+        [both for _ in decoder_deepstack(shapes)],
+        [row for _ in decoder_caches(shapes)],
+    )

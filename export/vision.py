@@ -27,7 +27,9 @@ class _Flat(nn.Module):
         self.tower = VisionTower(visual, ops=OnnxOps())
         self.windowed = shapes.family != "qwen3_vl"
 
-    def forward(self, patches: Tensor, cos: Tensor, sin: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def forward(
+        self, patches: Tensor, cos: Tensor, sin: Tensor, parts: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
         frames = (parts[0], parts[1], parts[2])
         if self.windowed:
             return self.tower(patches, cos, sin, frames, (parts[3], parts[4], parts[5]), None)  # type: ignore[no-any-return]
@@ -58,7 +60,11 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
 def _dynamic(shapes: Shapes) -> dict[str, Any]:
     count = Dim("squares", min=2, max=1 << 16) * shapes.vision.merge**2
     frames, longest = Dim("frames", max=1 << 13), Dim("frame_patches", max=1 << 14)
-    stretches: list[dict[int, Any]] = [{0: frames, 1: longest}, {0: frames, 2: longest, 3: longest}, {0: count}]
+    stretches: list[dict[int, Any]] = [
+        {0: frames, 1: longest},
+        {0: frames, 2: longest, 3: longest},
+        {0: count},
+    ]
     if shapes.family == "qwen3_vl":
         parts = [*stretches, {0: count}, {0: count}]
     else:
