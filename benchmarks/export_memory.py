@@ -1,4 +1,4 @@
-"""What an export needs of memory: its peak over the size of the weights, for a random checkpoint of a real shape.
+"""What an export needs of memory: its peak over the size of the weights, for random weights of a real shape.
 
     python benchmarks/export_memory.py [--shape qwen3-vl-2b]
 

@@ -42,7 +42,8 @@ class FileSeal:
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the checkpoint
-    says to Proofreel; `versions` are those of the libraries that made the graphs.
+    says to Proofreel; `versions` are those of the libraries that made the graphs. `checkpoint` and `adapter`
+    are where it came from: a hub name, or a directory as seen from the export.
     """
 
     shapes: Shapes
@@ -52,6 +53,8 @@ class Manifest:
     normalisation: Normalisation
     stops: tuple[int, ...]
     own: Mapping[str, Any]
+    checkpoint: str
+    adapter: str | None
     source: str
     versions: Mapping[str, str]
     files: Mapping[str, FileSeal]
@@ -63,6 +66,10 @@ class Manifest:
             {"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}}
         )
 
+    def document(self) -> dict[str, Any]:
+        """`proofreel.export/1`."""
+        return sealed(_plain(self))
+
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
         write_sealed(folder / NAME, _plain(self))
@@ -71,23 +78,40 @@ class Manifest:
 def read_manifest(folder: Path, *, but: Collection[str] = ()) -> Manifest:
     """The manifest of an export, checked: its seal, its fields, and that every file is there in full size.
 
-    The files named in `but` may be missing. Raises EngineError with what is wrong and the command that mends it.
+    Those named in `but` may be missing. Raises EngineError with what is wrong and the command that mends it.
     """
     where = f"export {printable(folder)}"
     again = "run `proofreel export onnx` again"
     body = read_sealed(folder / NAME, schema=SCHEMA, where=where, again=again)
     try:
         manifest = _manifest(body)
-    except (ValueError, TypeError, KeyError) as error:
+    except KeyError as error:
+        raise EngineError(f"{where}: {NAME} has no {error}; {again}") from error
+    except (ValueError, TypeError) as error:
         raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
     needed = {name: seal for name, seal in manifest.files.items() if name not in but}
     check_sizes(folder, needed, where=where, again=again)
     return manifest
 
 
+def check_contents(folder: Path, manifest: Manifest) -> None:
+    """That every file is what was written, to the last bit. Raises EngineError naming one that isn't."""
+    for name, seal in manifest.files.items():
+        if seal_of(folder / name) != seal:
+            raise EngineError(
+                f"export {printable(folder)}: {name} was changed after the export; "
+                "run `proofreel export onnx` again"
+            )
+
+
+def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON table with a checksum of its own."""
+    return {**body, "seal": _seal(body)}
+
+
 def write_sealed(path: Path, body: Mapping[str, Any]) -> None:
-    """Write a JSON table with a checksum of its own."""
-    text = json.dumps({**body, "seal": _seal(body)}, indent=1, sort_keys=True)
+    """Write a JSON table, sealed."""
+    text = json.dumps(sealed(body), indent=1, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -153,6 +177,8 @@ def _manifest(body: Mapping[str, Any]) -> Manifest:
         normalisation=Normalisation(mean=tuple(normalisation["mean"]), std=tuple(normalisation["std"])),
         stops=tuple(int(stop) for stop in body["stops"]),
         own=body["own"],
+        checkpoint=body["checkpoint"],
+        adapter=body["adapter"],
         source=str(body["source"]),
         versions=body["versions"],
         files={name: FileSeal(**seal) for name, seal in body["files"].items()},

@@ -1,7 +1,7 @@
 """`--engine tensorrt`: plans of an exported Qwen-VL model, run by TensorRT or TensorRT-RTX on an NVIDIA GPU.
 
-Tensors are PyTorch's, bound by address: caches are written in place, and work goes on PyTorch's stream. Batches are
-padded to a few sizes; for each, a decode step is captured once as a CUDA graph and then replayed.
+Tensors are PyTorch's, bound by address: caches are written in place, and work goes on PyTorch's stream.
+Batches are padded to a few sizes; for each, a decode step is captured once as a CUDA graph and then replayed.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class TensorRTRuntime:
         return tuple(outputs.values())
 
     def cache(self, rows: int, length: int) -> TensorCache:
-        """An empty cache of at least `rows`. Raises EngineError when it would not fit, before anything is run."""
+        """An empty cache of at least `rows`. Raises EngineError when it would not fit, before any run."""
         return self._pool.take(padded_rows(rows, self._limits), length)
 
     def fork(self, cache: TensorCache, rows: Sequence[int], *, length: int, used: int) -> TensorCache:
@@ -233,7 +233,7 @@ class _Context:
 
 
 class _Call:
-    """A run of the decoder over one cache with tensors of its own, captured after its first time if `replayed`."""
+    """A run of the decoder over one cache; captured after its first time if it is to be `replayed`."""
 
     def __init__(
         self,
@@ -274,8 +274,8 @@ def padded_rows(rows: int, limits: Limits) -> int:
     most = limits.rows[-1]
     if rows > most:
         raise EngineError(
-            f"{rows} rows at once are more than the {most} that these plans were built for: ask fewer questions of "
-            f"fewer clips at once, or build them with `--rows {rows}`"
+            f"{rows} rows at once are more than the {most} that these plans were built for: ask fewer "
+            f"questions of fewer clips at once, or build them with `--rows {rows}`"
         )
     return min(1 << (rows - 1).bit_length(), most)
 
@@ -290,7 +290,7 @@ def picture_groups(grids: Sequence[Grid], shapes: Shapes, limits: Limits) -> Ite
     for times, rows, columns in grids:
         if rows * columns > limits.patches:
             raise EngineError(
-                f"a picture of {rows} x {columns} patches is larger than the {limits.patches} patches that these "
+                f"a picture of {rows} x {columns} patches is larger than the {limits.patches} that these "
                 f"plans take: take smaller frames, or build them with `--patches {rows * columns}`"
             )
         cut = _windows(rows, columns, shapes)
@@ -329,8 +329,8 @@ def _check_in_place(engine: Any, caches: Sequence[str]) -> None:
     for name in caches:
         if engine.get_aliased_input_tensor(name + "_out") != name:
             raise EngineError(
-                f"the decoder's plan doesn't update {name} in place: build it with TensorRT 10.15 or later, from an "
-                "export of this Proofreel"
+                f"the decoder's plan doesn't update {name} in place: build it with TensorRT 10.15 or later, "
+                "from an export of this Proofreel"
             )
 
 

@@ -17,6 +17,7 @@ from engines.qwen.decoder import Decoder
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, decoder_inputs, decoder_outputs
 from engines.qwen.shapes import Shapes
 from export.ops import OnnxOps
+from export.quiet import quiet_exporter
 from export.saving import save_graph
 
 MOST_ROWS = 256
@@ -41,16 +42,17 @@ class _Flat(Decoder):
 def export_decoder(language_model: Any, head: Any, shapes: Shapes, path: Path, *, max_length: int) -> None:
     """Write the graph of a loaded decoder, in the type of its weights, for caches of `max_length` tokens."""
     decoder = _Flat(language_model, head, num_deepstack=len(shapes.vision.deepstack), ops=OnnxOps()).eval()
-    program = torch.onnx.export(
-        decoder,
-        _example(shapes, language_model.norm.weight.dtype, max_length),
-        dynamo=True,
-        opset_version=24,
-        input_names=decoder_inputs(shapes),
-        output_names=decoder_outputs(shapes),
-        dynamic_shapes=_dynamic(shapes, max_length),
-        verbose=False,
-    )
+    with quiet_exporter():
+        program = torch.onnx.export(
+            decoder,
+            _example(shapes, language_model.norm.weight.dtype, max_length),
+            dynamo=True,
+            opset_version=24,
+            input_names=decoder_inputs(shapes),
+            output_names=decoder_outputs(shapes),
+            dynamic_shapes=_dynamic(shapes, max_length),
+            verbose=False,
+        )
     assert program is not None
     save_graph(program, path)
 

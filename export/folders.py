@@ -12,12 +12,12 @@ from grounding.errors import ExportError, printable
 
 
 @contextmanager
-def whole_folder(out: Path, *, mark: str) -> Iterator[Path]:
-    """A new folder that becomes `out` when all went well. One that is there already and holds `mark` is replaced.
+def whole_folder(out: Path, *, mark: str, what: str) -> Iterator[Path]:
+    """A new folder that becomes `out` when all went well, in place of an older one known by its `mark`.
 
     Raises ExportError when `out` is something else that is there already, or can't be written.
     """
-    _check_free(out, mark)
+    _check_free(out, mark, what)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as made:
@@ -31,9 +31,9 @@ def whole_folder(out: Path, *, mark: str) -> Iterator[Path]:
         raise ExportError(f"{printable(out)} can't be written: {error.strerror or error}") from error
 
 
-def _check_free(out: Path, mark: str) -> None:
+def _check_free(out: Path, mark: str, what: str) -> None:
     """That nothing but an older one of its kind would be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / mark).is_file():
-        raise ExportError(f"{printable(out)} is there already and holds no {mark}; choose another name")
+        raise ExportError(f"{printable(out)} is there already and is no {what}; choose another name")

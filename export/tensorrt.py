@@ -1,7 +1,8 @@
 """`proofreel export tensorrt`: the graphs of an export become plans of TensorRT or TensorRT-RTX.
 
-Both libraries go one way: strongly typed networks, explicit shapes. What a parser leaves out of a graph without an error
-is an error here, and the layers that make the decoder fast are counted. TensorRT-RTX needs no GPU to build.
+Both libraries go one way: strongly typed networks, explicit shapes. What a parser leaves out of a graph
+without an error is an error here, and the layers that make a network fast are counted. TensorRT-RTX needs no
+GPU to build.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def build_engines(
 ) -> Plans:
     """Build the plans of the export in `folder` into `out`, with all that running them takes.
 
-    `capabilities` (as SM89) are for TensorRT-RTX, which needs no GPU then; else plans are for the GPU here. Raises
-    EngineError for a broken export, a library that isn't there and a missing GPU; ExportError when TensorRT refuses.
+    `capabilities` (as SM89) are for TensorRT-RTX, which needs no GPU then; else plans are for the GPU here.
+    Raises EngineError for a broken export, a library that isn't there and a missing GPU; ExportError when
+    TensorRT refuses; ValueError for a capability that can't be built for.
     """
     manifest = read_manifest(folder)
     found = find_library(library)
@@ -72,7 +74,7 @@ def build_engines(
     limits = limits or default_limits(manifest)
     workshop = _Workshop(found, target, fused=manifest.dtype != "fp32", workspace_bytes=workspace_bytes)
     workshop.timing = _read_if_there(out / TIMING_CACHE)
-    with whole_folder(out, mark=NAME) as made:
+    with whole_folder(out, mark=NAME, what="folder of plans") as made:
         built = {
             "vision": workshop.build(
                 folder / VISION,
@@ -238,8 +240,8 @@ def check_layers(layers: Mapping[str, int], expected: Mapping[str, int], *, grap
         found = layers.get(kind, 0)
         if found != count:
             raise ExportError(
-                f"{printable(graph)} has {found} layers {kind} where {count} were exported: TensorRT reads this graph "
-                "otherwise than it was meant; export it again, and if that doesn't help report it with both versions"
+                f"{printable(graph)} has {found} layers {kind} where {count} were exported: TensorRT reads "
+                "this graph otherwise than it was meant; export it again with this Proofreel"
             )
 
 

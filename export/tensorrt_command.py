@@ -39,7 +39,7 @@ def tensorrt(
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Build TensorRT plans from an export: for the GPU here or, with TensorRT-RTX, for any that --for names."""
+    """Build TensorRT plans from an export: for the GPU here or, by TensorRT-RTX, for any that --for names."""
     from engines.manifest import read_manifest
     from export.profiles import default_limits
     from export.tensorrt import build_engines

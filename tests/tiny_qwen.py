@@ -17,6 +17,9 @@ SPECIAL = (
 )  # fmt: skip
 VOCABULARY = 1024
 
+# Several threads wait longer for each other than tensors this small take to compute.
+torch.set_num_threads(1)
+
 
 def ids() -> dict[str, int]:
     """The special tokens' ids: they come first."""
@@ -44,8 +47,9 @@ def _config(family: str, text: dict[str, Any], vision: dict[str, Any]) -> Any:
         return Qwen2_5_VLConfig(
             text_config={**shared, "num_hidden_layers": 3, "rope_parameters": rope, **text},
             vision_config={
-                "depth": 4, "hidden_size": 64, "intermediate_size": 128, "num_heads": 4, "out_hidden_size": 64,
-                "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 56,
+                "depth": 4, "hidden_size": 64, "intermediate_size": 128, "num_heads": 4,
+                "out_hidden_size": 64, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
+                "window_size": 56,
                 "fullatt_block_indexes": [1, 3], "tokens_per_second": 2, **vision,
             },
             **outer,
@@ -89,7 +93,10 @@ def tokenizer_json() -> str:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    words = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(words), behavior="isolated"),

@@ -7,9 +7,11 @@ its own count of tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Generic
 
 import torch
 from torch import Tensor
@@ -25,7 +27,7 @@ ROUND = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """What questions share: a prompt, and the features of its pictures [F, E], then one [F, E] a DeepStack layer."""
+    """What questions share: a prompt; its pictures' features [F, E], then one [F, E] a DeepStack layer."""
 
     prompt: Prompt
     features: tuple[Tensor, ...] = field(default=(), repr=False)
@@ -33,7 +35,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question: the number of its prefix, the tokens that follow it, and `number`, which seeds its draws."""
+    """A question: the number of its prefix, the tokens that follow it; `number` seeds its draws."""
 
     prefix: int
     ids: tuple[int, ...]
@@ -49,19 +51,22 @@ class Written:
     ended: bool
 
 
-class Generator:
+class Generator(Generic[C]):
     """Writes answers with one runtime. `stops` are the ids that end an answer; `rows` the most at a time."""
 
     def __init__(self, runtime: Runtime[C], *, stops: frozenset[int], rows: int = 32) -> None:
         self._runtime = runtime
         self._stops = stops
+        self._stop_ids = torch.tensor(sorted(stops), dtype=torch.long, device=runtime.device)
         self._rows = rows
         self._rotary = Rotary(runtime.shapes.text, device=runtime.device, dtype=runtime.dtype)
         self._banned = torch.tensor(runtime.shapes.vision_tokens, device=runtime.device)
 
     @torch.inference_mode()
     def write(self, prefixes: Sequence[Prefix], asks: Sequence[Ask], sampling: Sampling) -> list[Written]:
-        """An answer to each ask, in order. Raises EngineError for a row that would not fit, before any is run."""
+        """An answer to each ask, in order. Raises EngineError for a row that won't fit, before any is run."""
+        if not asks:
+            return []
         for ask in asks:
             self._check(prefixes[ask.prefix].prompt.length + len(ask.ids), sampling)
         shared = self._prefill(prefixes)
@@ -82,7 +87,7 @@ class Generator:
             )
 
     def _batches(self, prefixes: Sequence[Prefix], asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
-        """The asks in order, as many at once as allowed; one by one where padding would not fit into a row."""
+        """The asks in order, as many at once as allowed; one by one where padding won't fit into a row."""
         for start in range(0, len(asks), self._rows):
             batch = asks[start : start + self._rows]
             longest = max(prefixes[ask.prefix].prompt.length for ask in batch)
@@ -164,7 +169,10 @@ class Generator:
         at = torch.tensor(used, device=device)
         zero = torch.zeros(len(used), dtype=torch.long, device=device)
         drawn = [sampler.draw(logits)]
-        while len(drawn) < sampling.max_new and not self._all_stopped(drawn):
+        ended = torch.isin(drawn[-1][0], self._stop_ids)
+        while len(drawn) < sampling.max_new:
+            if len(drawn) % self._runtime.check_every == 0 and bool(ended.all()):
+                break
             step = len(drawn) - 1
             x = self._runtime.embed(drawn[-1][0])[:, None]
             rotary = self._rotary.at((position + step)[None, :, None].expand(3, -1, -1))
@@ -172,20 +180,21 @@ class Generator:
                 x, rotary=rotary, at=at + step, last=zero, deepstack=(), cache=cache
             )
             drawn.append(sampler.draw(logits))
+            ended |= torch.isin(drawn[-1][0], self._stop_ids)
         tokens = torch.stack([token for token, _ in drawn], 1).tolist()
         logprobs = torch.stack([logprob for _, logprob in drawn], 1).tolist()
         return [self._cut(row, probs) for row, probs in zip(tokens, logprobs, strict=True)]
 
-    def _all_stopped(self, drawn: list[tuple[Tensor, Tensor]]) -> bool:
-        if len(drawn) % self._runtime.check_every:
-            return False
-        rows = torch.stack([token for token, _ in drawn], 1).tolist()
-        return all(not self._stops.isdisjoint(row) for row in rows)
-
     def _cut(self, ids: list[int], logprobs: list[float]) -> Written:
         end = next((k for k, token in enumerate(ids) if token in self._stops), len(ids))
         counted = logprobs[: end + 1]
-        return Written(ids=tuple(ids[:end]), mean_logprob=sum(counted) / len(counted), ended=end < len(ids))
+        mean_logprob = sum(counted) / len(counted)
+        if not math.isfinite(mean_logprob):
+            raise EngineError(
+                f"the network's numbers overflow in {self._runtime.dtype}: its answers mean nothing; "
+                "run it in bfloat16 or float32, or fetch the checkpoint again"
+            )
+        return Written(ids=tuple(ids[:end]), mean_logprob=mean_logprob, ended=end < len(ids))
 
 
 def _words(ids: tuple[int, ...], begin: int) -> Prompt:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """`temperature` 0 takes the likeliest token. `top_p`: only the likeliest tokens that together have so much
-    probability. `seed` and a row's own number decide what is drawn, whatever else is in the batch.
+    """`temperature` 0 takes the likeliest token. `top_p`: only the likeliest tokens that together have so
+    much probability. `seed` and a row's own number decide what is drawn, whatever else is in the batch.
     `max_new` tokens at most.
     """
 
@@ -44,14 +44,18 @@ class Sampler:
         return tokens, chosen - logits.logsumexp(-1)
 
     def _drawn(self, logits_BV: Tensor) -> Tensor:
-        """Gumbel-max over what top-p leaves, each row with a noise of its own."""
-        scaled = logits_BV / self._sampling.temperature
+        """The token at a random height of the summed probabilities that top-p leaves: one number a row.
+
+        In float64: a sum in float32 can end below the height, and would then give a token of no probability.
+        """
+        # From the largest down, or a small temperature would overflow.
+        scaled = (logits_BV - logits_BV.amax(-1, keepdim=True)) / self._sampling.temperature
         if self._sampling.top_p < 1:
             scaled = _nucleus(scaled, self._sampling.top_p)
-        width = scaled.shape[1]
-        uniform = torch.stack([torch.rand(width, generator=g) for g in self._generators]).to(scaled.device)
-        gumbel = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
-        return (scaled + gumbel).argmax(-1)
+        summed = scaled.double().softmax(-1).cumsum(-1)
+        heights = [torch.rand((), generator=g, dtype=torch.float64) for g in self._generators]
+        height = torch.stack(heights).to(summed.device)[:, None] * summed[:, -1:]
+        return torch.searchsorted(summed, height, right=True)[:, 0]
 
 
 def _nucleus(logits_BV: Tensor, top_p: float) -> Tensor:

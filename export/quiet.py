@@ -1,0 +1,29 @@
+"""What PyTorch's exporter says of itself, kept from the user; what is wrong still comes through."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_REGISTRATION = "torch.onnx._internal.exporter._registration"
+
+
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Without two kinds of message: that axes of one length share one name (they are declared so), and that
+    torchvision, whose operations no graph here has, isn't there.
+    """
+    log = logging.getLogger(_REGISTRATION)
+    log.addFilter(_is_of_ours)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"# The axis name: \w+ will not be used", UserWarning)
+        try:
+            yield
+        finally:
+            log.removeFilter(_is_of_ours)
+
+
+def _is_of_ours(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("torchvision is not installed")
