@@ -1,4 +1,4 @@
-"""What an export needs of memory: its peak over the size of the weights, for a random checkpoint of a real shape.
+"""What an export needs of memory: its peak over the size of the weights, for random weights of a real shape.
 
     python benchmarks/export_memory.py [--shape qwen3-vl-2b]
 
@@ -80,7 +80,9 @@ def export(checkpoint: Path, out: Path, *, dtype: str, weights: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shape", default="qwen3-vl-2b")
     parser.add_argument("--checkpoint", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
@@ -91,11 +93,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         checkpoint = Path(place) / "checkpoint"
         subprocess.run(
-            [sys.executable, __file__, "--shape", arguments.shape, "--checkpoint", str(checkpoint)], check=True
+            [sys.executable, __file__, "--shape", arguments.shape, "--checkpoint", str(checkpoint)],
+            check=True,
         )
         weights = sum(path.stat().st_size for path in checkpoint.glob("*.safetensors"))
         results = {
-            dtype: export(checkpoint, Path(place) / "export", dtype=dtype, weights=weights) for dtype in DTYPES
+            dtype: export(checkpoint, Path(place) / "export", dtype=dtype, weights=weights)
+            for dtype in DTYPES
         }
     document = {
         "command": " ".join(["python", "benchmarks/export_memory.py", *sys.argv[1:]]),

@@ -78,8 +78,7 @@ class Manifest:
 def read_manifest(folder: Path, *, but: Collection[str] = ()) -> Manifest:
     """The manifest of an export, checked: its seal, its fields, and that every file is there in full size.
 
-    The files named in `but` may be missing. Raises EngineError with what is wrong and the command that
-    mends it.
+    Those named in `but` may be missing. Raises EngineError with what is wrong and the command that mends it.
     """
     where = f"export {printable(folder)}"
     again = "run `proofreel export onnx` again"
@@ -111,7 +110,7 @@ def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_sealed(path: Path, body: Mapping[str, Any]) -> None:
-    """Write a JSON table with a checksum of its own."""
+    """Write a JSON table, sealed."""
     text = json.dumps(sealed(body), indent=1, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 

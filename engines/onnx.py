@@ -211,8 +211,8 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     wanted = _EXECUTION[provider]
     if wanted[0] not in there:
         raise EngineError(
-            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or use "
-            "cpu"
+            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or "
+            "use cpu"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads

@@ -18,7 +18,7 @@ from grounding.errors import EngineError, printable
 SCHEMA = "proofreel.parity/1"
 NAME = "parity.json"
 
-Measure = Literal["largest error", "lowest cosine", "tokens alike", "share", "count"]
+Measure = Literal["largest error", "mean cosine", "lowest cosine", "tokens alike", "share", "count"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

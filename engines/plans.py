@@ -1,7 +1,7 @@
 """`plans.json` of a folder that `proofreel export tensorrt` made: for what its plans were built, and of what.
 
-A plan runs on the kind of GPU and with the very library it was built for, and is of one export. Whatever doesn't fit
-is refused here, before a plan is read, with the reason and the command that builds it anew.
+A plan runs on the kind of GPU and with the very library it was built for, and is of one export. Whatever
+doesn't fit is refused here, before a plan is read, with the reason and the command that builds it anew.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ AttentionMode = Literal["fused", "decomposed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What plans hold. `rows`: the ends of their ranges of batch sizes, rising; `chunk`: most new tokens a row at
-    once; `pictures`: most of them seen at once; `patches`: most of one picture.
+    """What plans hold. `rows`: the ends of their ranges of batch sizes, rising; `chunk`: most new tokens a
+    row at once; `pictures`: most of them seen at once; `patches`: most of one picture.
     """
 
     rows: tuple[int, ...]
@@ -53,8 +53,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
-    """`capabilities` as SM89; `gpu` is named where the plans are for that one model of GPU. `export` is the identity of
-    the export; `attention` and `layers` (how many of each kind) are of `vision` and `decoder`.
+    """`capabilities` as SM89; `gpu` is named where the plans are for that one model of GPU. `export` is the
+    identity of the export; `attention` and `layers` (how many of each kind) are of `vision` and `decoder`.
     """
 
     library: LibraryName
@@ -94,7 +94,7 @@ class Place:
 
 
 def read_plans(folder: Path) -> Plans:
-    """The record of a folder of plans, checked: its seal, its fields, and that every file is there in full size.
+    """The record of a folder of plans, checked: its seal, its fields, and that every file has its full size.
 
     Raises EngineError with what is wrong and the command that mends it.
     """
@@ -124,8 +124,8 @@ def place_of_gpu() -> Place:
 
     if not torch.cuda.is_available():
         raise EngineError(
-            "TensorRT plans run on an NVIDIA GPU, and PyTorch sees none here: use `--engine onnx`, which runs the "
-            "export on a CPU"
+            "TensorRT plans run on an NVIDIA GPU, and PyTorch sees none here: use `--engine onnx`, which "
+            "runs the export on a CPU"
         )
     major, minor = torch.cuda.get_device_capability()
     return Place(gpu=torch.cuda.get_device_name(), capability=f"SM{major}{minor}")
@@ -145,19 +145,19 @@ def check_fits(plans: Plans, library: Library, place: Place, folder: Path) -> No
     where = f"plans {printable(folder)}"
     if (plans.library, plans.version) != (library.name, library.version):
         raise EngineError(
-            f"{where}: built with {plans.library} {plans.version}, and {library.name} {library.version} is here; "
-            f"run `{plans.rebuild(folder)}`"
+            f"{where}: built with {plans.library} {plans.version}, and {library.name} {library.version} is "
+            f"here; run `{plans.rebuild(folder)}`"
         )
     if plans.library == "tensorrt_rtx" and place.capability not in library.capabilities:
         raise EngineError(
-            f"{where}: TensorRT-RTX {library.version} doesn't run on {place.gpu} ({place.capability}), only on "
-            f"{', '.join(library.capabilities)}; run the export with `--engine onnx`, or build plans with tensorrt: "
-            "`proofreel export tensorrt EXPORT PLANS --library tensorrt`"
+            f"{where}: TensorRT-RTX {library.version} doesn't run on {place.gpu} ({place.capability}), only "
+            f"on {', '.join(library.capabilities)}; run the export with `--engine onnx`, or build plans with "
+            "tensorrt: `proofreel export tensorrt EXPORT PLANS --library tensorrt`"
         )
     if place.capability not in plans.capabilities:
         raise EngineError(
-            f"{where}: built for {', '.join(plans.capabilities)}, and this is {place.gpu} ({place.capability}); "
-            f"run `{plans.rebuild(folder, capability=place.capability)}`"
+            f"{where}: built for {', '.join(plans.capabilities)}, and this is {place.gpu} "
+            f"({place.capability}); run `{plans.rebuild(folder, capability=place.capability)}`"
         )
     if plans.gpu not in (None, place.gpu):
         raise EngineError(

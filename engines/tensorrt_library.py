@@ -24,7 +24,7 @@ _UNHEARD = ("VERBOSE", "INFO")
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """An imported TensorRT. `log` holds what it has said, (severity, text): it takes one for a whole process."""
+    """An imported TensorRT. `log` holds what it has said, (severity, text); a process has one."""
 
     name: LibraryName
     version: str
@@ -33,7 +33,7 @@ class Library:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The compute capabilities that it can build for without such a GPU, as SM89; empty for `tensorrt`."""
+        """The compute capabilities that it builds for without such a GPU, as SM89; none for `tensorrt`."""
         if self.name == "tensorrt":
             return ()
         names: dict[str, Any] = self.api.ComputeCapability.__members__
@@ -68,7 +68,9 @@ def _library(name: LibraryName, module: str) -> Library:
     api = importlib.import_module(module)
     version = str(api.__version__)
     if name == "tensorrt" and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-        raise EngineError(f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U tensorrt-cu13`")
+        raise EngineError(
+            f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U tensorrt-cu13`"
+        )
     return Library(name=name, version=version, api=api, log=_log(api))
 
 

@@ -1,7 +1,7 @@
 """`decoder.onnx`: embeddings in, logits out, caches in and out. Shapes as in `engines.qwen.decoder`.
 
-One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT wants
-it so.
+One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT
+wants it so.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ that looks like an export.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -27,9 +26,10 @@ from engines.manifest import (
 from engines.qwen.checkpoint import Checkpoint, load_model, open_checkpoint, source_hash
 from export.adapter import merged, source_with
 from export.decoder import export_decoder
+from export.folders import whole_folder
 from export.origin import Origin, origin_of
 from export.vision import export_vision
-from grounding.errors import ExportError, printable
+from grounding.errors import ExportError
 
 LEAST_LENGTH = 256
 """Tokens that the prompts of a parity check and their answers need."""
@@ -61,33 +61,11 @@ def export_checkpoint(
     most = checkpoint.shapes.text.max_positions
     if not LEAST_LENGTH <= max_length <= most:
         raise ExportError(f"--max-length {max_length}: this checkpoint takes {LEAST_LENGTH} to {most} tokens")
-    _check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as made:
-        folder = Path(made) / "export"
-        folder.mkdir()
-        try:
-            manifest = _write(
-                checkpoint, folder, origin=origin_of(name, out=out, adapter=adapter), dtype=dtype,
-                max_length=max_length, adapter=adapter, told=told,
-            )  # fmt: skip
-        except OSError as error:
-            raise ExportError(f"{printable(out)} can't be written: {error.strerror or error}") from error
-        if out.exists():
-            shutil.rmtree(out)
-        folder.rename(out)
-    return manifest
-
-
-def _check_free(out: Path) -> None:
-    """That nothing but an older export would be replaced."""
-    if not out.exists():
-        return
-    if out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
-        return
-    if not (out / NAME).is_file():
-        raise ExportError(f"{printable(out)} is there already and is no export; choose another name")
+    with whole_folder(out, mark=NAME, what="export") as folder:
+        return _write(
+            checkpoint, folder, origin=origin_of(name, out=out, adapter=adapter), dtype=dtype,
+            max_length=max_length, adapter=adapter, told=told,
+        )  # fmt: skip
 
 
 def _write(

@@ -13,8 +13,8 @@ _REGISTRATION = "torch.onnx._internal.exporter._registration"
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
     """Without three kinds of message: that axes of one length share one name (they are declared so), that
-    torchvision, whose operations no graph here has, isn't there, and that PyTorch copies a class of its own that
-    it has deprecated.
+    torchvision, whose operations no graph here has, isn't there, and that PyTorch copies a class of its own
+    that it has deprecated.
     """
     log = logging.getLogger(_REGISTRATION)
     log.addFilter(_is_of_ours)

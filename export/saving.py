@@ -1,4 +1,4 @@
-"""A traced graph goes to disk: what it says of the machine that made it is taken out, and nodes get plain names."""
+"""A traced graph goes to disk, without what it says of the machine that made it, and with plain names."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 def _name_nodes(model: Any) -> None:
-    """Number first: TensorRT makes more layers of one node by adding digits to its name, which must stay unique."""
+    """Number first: TensorRT adds digits to a node's name for more layers, and takes no name twice."""
     for number, node in enumerate(model.graph):
         node.name = f"{number:05d}_{node.op_type}"

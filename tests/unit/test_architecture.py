@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "video": frozenset({"grounding"}),
     "storage": frozenset({"grounding"}),
     "engines": frozenset({"grounding", "video"}),
-    "export": frozenset({"grounding", "video", "engines"}),
+    "export": frozenset({"grounding", "engines"}),
     "indexer": frozenset({"grounding", "video", "storage", "engines"}),
     "search": frozenset({"grounding", "video", "storage", "engines"}),
     "proofreel": frozenset({"grounding", "video", "storage", "engines", "export", "indexer", "search"}),
