@@ -1,4 +1,4 @@
-"""What PyTorch's exporter says of itself, kept from the user; what is wrong still comes through."""
+"""What libraries say of themselves, kept from the user; what is wrong still comes through."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def quiet_exporter() -> Iterator[None]:
             yield
         finally:
             log.removeFilter(_is_of_ours)
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Without its use of a name that transformers has changed. What it lacks of an adapter is raised."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
+        yield
 
 
 def _is_of_ours(record: logging.LogRecord) -> bool:
