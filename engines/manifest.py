@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,6 +21,8 @@ from grounding.errors import EngineError, printable
 SCHEMA = "proofreel.export/1"
 NAME = "manifest.json"
 VISION, DECODER, EMBEDDING = "vision.onnx", "decoder.onnx", "embedding.safetensors"
+GRAPHS = frozenset({VISION, VISION + ".data", DECODER, DECODER + ".data"})
+"""The files of an export that plans stand in for."""
 
 ExportType = Literal["fp32", "fp16", "bf16", "int8"]
 EXPORT_TYPES: tuple[ExportType, ...] = get_args(ExportType)
@@ -39,8 +41,9 @@ class FileSeal:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the checkpoint
-    says to Proofreel; `versions` are those of the libraries that made the graphs.
+    """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the
+    checkpoint says to Proofreel; `versions` are those of the libraries that made the graphs. `checkpoint` and
+    `adapter` are where it came from: a hub name, or a directory as seen from the export.
     """
 
     shapes: Shapes
@@ -50,6 +53,8 @@ class Manifest:
     normalisation: Normalisation
     stops: tuple[int, ...]
     own: Mapping[str, Any]
+    checkpoint: str
+    adapter: str | None
     source: str
     versions: Mapping[str, str]
     files: Mapping[str, FileSeal]
@@ -61,37 +66,71 @@ class Manifest:
             {"source": self.source, "files": {name: seal.sha256 for name, seal in self.files.items()}}
         )
 
+    def document(self) -> dict[str, Any]:
+        """`proofreel.export/1`."""
+        return sealed(_plain(self))
+
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
-        body = _plain(self)
-        text = json.dumps({**body, "seal": _seal(body)}, indent=1, sort_keys=True)
-        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+        write_sealed(folder / NAME, _plain(self))
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, *, but: Collection[str] = ()) -> Manifest:
     """The manifest of an export, checked: its seal, its fields, and that every file is there in full size.
 
-    Raises EngineError with what is wrong and the command that mends it.
+    Those named in `but` may be missing. Raises EngineError with what is wrong and the command that mends it.
     """
     where = f"export {printable(folder)}"
     again = "run `proofreel export onnx` again"
-    try:
-        body = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EngineError(f"{where}: {NAME} is missing; {again}") from None
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{where}: {NAME} can't be read ({error}); {again}") from error
-    if not isinstance(body, dict) or body.pop("schema", None) != SCHEMA:
-        raise EngineError(f"{where}: {NAME} is not of {SCHEMA}, which this Proofreel reads; {again}")
-    body["schema"] = SCHEMA
-    if body.pop("seal", None) != _seal(body):
-        raise EngineError(f"{where}: {NAME} was changed after the export; {again}")
+    body = read_sealed(folder / NAME, schema=SCHEMA, where=where, again=again)
     try:
         manifest = _manifest(body)
-    except (ValueError, TypeError, KeyError) as error:
+    except KeyError as error:
+        raise EngineError(f"{where}: {NAME} has no {error}; {again}") from error
+    except (ValueError, TypeError) as error:
         raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
-    _check_files(folder, manifest, f"; {again}")
+    needed = {name: seal for name, seal in manifest.files.items() if name not in but}
+    check_sizes(folder, needed, where=where, again=again)
     return manifest
+
+
+def check_contents(folder: Path, manifest: Manifest) -> None:
+    """That every file is what was written, to the last bit. Raises EngineError naming one that isn't."""
+    for name, seal in manifest.files.items():
+        if seal_of(folder / name) != seal:
+            raise EngineError(
+                f"export {printable(folder)}: {name} was changed after the export; "
+                "run `proofreel export onnx` again"
+            )
+
+
+def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON table with a checksum of its own."""
+    return {**body, "seal": _seal(body)}
+
+
+def write_sealed(path: Path, body: Mapping[str, Any]) -> None:
+    """Write a JSON table, sealed."""
+    text = json.dumps(sealed(body), indent=1, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_sealed(path: Path, *, schema: str, where: str, again: str) -> dict[str, Any]:
+    """The table in a sealed file. Raises EngineError when it is missing, foreign, or was changed by hand.
+
+    `where` and `again` are the beginning and the end of the sentence: whose file it is, and what mends it.
+    """
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EngineError(f"{where}: {path.name} is missing; {again}") from None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{where}: {path.name} can't be read ({error}); {again}") from error
+    if not isinstance(body, dict) or body.get("schema") != schema:
+        raise EngineError(f"{where}: {path.name} is not of {schema}, which this Proofreel reads; {again}")
+    if body.pop("seal", None) != _seal(body):
+        raise EngineError(f"{where}: {path.name} was changed after it was written; {again}")
+    return body
 
 
 def seal_of(path: Path) -> FileSeal:
@@ -101,15 +140,14 @@ def seal_of(path: Path) -> FileSeal:
     return FileSeal(bytes=os.path.getsize(path), sha256=digest)
 
 
-def _check_files(folder: Path, manifest: Manifest, hint: str) -> None:
-    for name, seal in manifest.files.items():
+def check_sizes(folder: Path, files: Mapping[str, FileSeal], *, where: str, again: str) -> None:
+    """That every file is there in full size. Raises EngineError naming the first that isn't."""
+    for name, seal in files.items():
         path = folder / name
         if not path.is_file():
-            raise EngineError(f"export {printable(folder)}: {name} is missing{hint}")
+            raise EngineError(f"{where}: {name} is missing; {again}")
         if path.stat().st_size != seal.bytes:
-            raise EngineError(
-                f"export {printable(folder)}: {name} has {path.stat().st_size:,} bytes of {seal.bytes:,}{hint}"
-            )
+            raise EngineError(f"{where}: {name} has {path.stat().st_size:,} bytes of {seal.bytes:,}; {again}")
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:
@@ -139,6 +177,8 @@ def _manifest(body: Mapping[str, Any]) -> Manifest:
         normalisation=Normalisation(mean=tuple(normalisation["mean"]), std=tuple(normalisation["std"])),
         stops=tuple(int(stop) for stop in body["stops"]),
         own=body["own"],
+        checkpoint=body["checkpoint"],
+        adapter=body["adapter"],
         source=str(body["source"]),
         versions=body["versions"],
         files={name: FileSeal(**seal) for name, seal in body["files"].items()},

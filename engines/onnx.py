@@ -1,6 +1,7 @@
 """`--engine onnx`: an exported Qwen-VL model run by onnxruntime, on a CPU or a CUDA device.
 
-Tensors are PyTorch's, bound by address: caches are written in place, and nothing is copied on its way in or out.
+Tensors are PyTorch's, bound by address: caches are written in place, and nothing is copied on its way in or
+out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from engines.manifest import COMPUTE, DECODER, EMBEDDING, VISION, Manifest, read_manifest
-from engines.qwen.caches import CachePool, TensorCache
+from engines.parity import require_parity
+from engines.qwen.caches import CachePool, TensorCache, free_bytes
 from engines.qwen.engine import QwenEngine
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, vision_feed, vision_outputs
 from engines.qwen.settings import QwenSettings
@@ -30,6 +32,8 @@ _EXECUTION: dict[Provider, list[str]] = {
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
     "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
 }
+_WEIGHTS = (".data", EMBEDDING)
+
 _ONNX_TYPE = {  # onnx.TensorProto's numbers
     torch.float32: 1,
     torch.int64: 7,
@@ -40,7 +44,10 @@ _ONNX_TYPE = {  # onnx.TensorProto's numbers
 
 
 class OnnxRuntime:
-    """Runs the graphs of an export folder. `provider` decides the device."""
+    """Runs the graphs of an export folder. `provider` decides the device.
+
+    Raises EngineError when they can't be run here: no provider, no kernels for the type, too little memory.
+    """
 
     def __init__(
         self, folder: Path, manifest: Manifest, *, provider: Provider = "cpu", num_threads: int = 0
@@ -50,6 +57,7 @@ class OnnxRuntime:
         self.device = torch.device("cpu" if provider == "cpu" else "cuda")
         self.max_chunk = 4096
         self.check_every = 1 if provider == "cpu" else 16
+        _check_runs_here(folder, manifest, self.device)
         self._embedding = _embedding(folder / EMBEDDING).to(self.device, self.dtype)
         self._vision = _session(folder / VISION, provider, num_threads)
         self._decoder = _session(folder / DECODER, provider, num_threads)
@@ -141,18 +149,23 @@ def load(
     settings: QwenSettings | None = None,
     prompts: PromptSet = PROOFREEL,
     num_threads: int = 0,
+    unchecked: bool = False,
 ) -> QwenEngine:
     """The engine of an export folder. `provider` is CUDA where onnxruntime and PyTorch both see a GPU.
 
-    Raises EngineError for a folder that is no whole export, or a provider that isn't there.
+    Raises EngineError for a folder that is no whole export, or that was not found to say what its checkpoint
+    says (`unchecked` goes on, and makes another fingerprint), for a provider that isn't there, and for too
+    little memory.
     """
     folder = Path(model)
     manifest = read_manifest(folder)
-    runtime = OnnxRuntime(folder, manifest, provider=provider or _best_provider(), num_threads=num_threads)
+    if not unchecked:
+        require_parity(folder, identity=manifest.identity)
+    runtime = OnnxRuntime(folder, manifest, provider=provider or best_provider(), num_threads=num_threads)
     return QwenEngine(
         runtime,
         name="onnx",
-        source=manifest.identity,
+        source=manifest.identity + (" unchecked" if unchecked else ""),
         words=Words(folder),
         layout=manifest.layout,
         normalisation=manifest.normalisation,
@@ -162,7 +175,29 @@ def load(
     )
 
 
-def _best_provider() -> Provider:
+def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> None:
+    """That there are kernels for the export's type, and memory for its weights and one question."""
+    where = f"export {printable(folder)}"
+    if manifest.dtype == "bf16" and device.type == "cpu":
+        raise EngineError(
+            f"{where} computes in bf16, for which onnxruntime has nothing on a CPU: run it on a GPU, or "
+            "export with --dtype fp32, fp16 or int8"
+        )
+    weights = sum(seal.bytes for name, seal in manifest.files.items() if name.endswith(_WEIGHTS))
+    item_bytes = getattr(torch, COMPUTE[manifest.dtype]).itemsize
+    # What questions share, and one of them.
+    caches = manifest.shapes.text.cache_bytes(rows=2, length=manifest.max_length, item_bytes=item_bytes)
+    free = free_bytes(device)
+    if weights + caches > free:
+        raise EngineError(
+            f"{where} needs {weights / 1e9:.1f} GB for its weights and {caches / 1e9:.1f} GB for one "
+            f"question of up to {manifest.max_length} tokens, and {free / 1e9:.1f} GB are free: export with "
+            "fewer bits or a smaller --max-length"
+        )
+
+
+def best_provider() -> Provider:
+    """CUDA where onnxruntime and PyTorch both see a GPU."""
     import onnxruntime
 
     there = onnxruntime.get_available_providers()
@@ -176,11 +211,14 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     wanted = _EXECUTION[provider]
     if wanted[0] not in there:
         raise EngineError(
-            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or use cpu"
+            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or "
+            "use cpu"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 3
+    # 8-bit weights are multiplied as floats: by default activations are rounded to 8 bits as well.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's errors share no class of their own

@@ -1,6 +1,7 @@
 """`decoder.onnx`: embeddings in, logits out, caches in and out. Shapes as in `engines.qwen.decoder`.
 
-One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT wants it so.
+One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT
+wants it so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from engines.qwen.decoder import Decoder
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, decoder_inputs, decoder_outputs
 from engines.qwen.shapes import Shapes
 from export.ops import OnnxOps
+from export.quiet import quiet_exporter
+from export.saving import save_graph
 
 MOST_ROWS = 256
 
@@ -31,27 +34,29 @@ class _Flat(Decoder):
         sin_BSd: Tensor,
         at_B: Tensor,
         last_B: Tensor,
-        deepstack: Sequence[Tensor],
-        caches: Sequence[Tensor],
+        rest: Sequence[Tensor],
     ) -> tuple[Tensor, ...]:
+        # One list of both: the exporter gives up naming axes where a list is empty.
+        deepstack, caches = rest[: self.num_deepstack], rest[self.num_deepstack :]
         return super().forward(x_BSE, cos_BSd, sin_BSd, at_B, last_B, deepstack, caches)
 
 
 def export_decoder(language_model: Any, head: Any, shapes: Shapes, path: Path, *, max_length: int) -> None:
     """Write the graph of a loaded decoder, in the type of its weights, for caches of `max_length` tokens."""
     decoder = _Flat(language_model, head, num_deepstack=len(shapes.vision.deepstack), ops=OnnxOps()).eval()
-    program = torch.onnx.export(
-        decoder,
-        _example(shapes, language_model.norm.weight.dtype, max_length),
-        dynamo=True,
-        opset_version=24,
-        input_names=decoder_inputs(shapes),
-        output_names=decoder_outputs(shapes),
-        dynamic_shapes=_dynamic(shapes, max_length),
-        verbose=False,
-    )
+    with quiet_exporter():
+        program = torch.onnx.export(
+            decoder,
+            _example(shapes, language_model.norm.weight.dtype, max_length),
+            dynamo=True,
+            opset_version=24,
+            input_names=decoder_inputs(shapes),
+            output_names=decoder_outputs(shapes),
+            dynamic_shapes=_dynamic(shapes, max_length),
+            verbose=False,
+        )
     assert program is not None
-    program.save(str(path), external_data=True)
+    save_graph(program, path)
 
 
 def _example(shapes: Shapes, dtype: torch.dtype, max_length: int) -> tuple[Any, ...]:
@@ -66,20 +71,15 @@ def _example(shapes: Shapes, dtype: torch.dtype, max_length: int) -> tuple[Any, 
         turn.clone(),
         zero,
         zero.clone(),
-        [torch.zeros_like(embeds) for _ in decoder_deepstack(shapes)],
-        [torch.zeros(cache, dtype=dtype) for _ in decoder_caches(shapes)],
+        [
+            *(torch.zeros_like(embeds) for _ in decoder_deepstack(shapes)),
+            *(torch.zeros(cache, dtype=dtype) for _ in decoder_caches(shapes)),
+        ],
     )
 
 
 def _dynamic(shapes: Shapes, max_length: int) -> tuple[Any, ...]:
     rows, length = Dim("rows", max=MOST_ROWS), Dim("length", max=max_length)
     row, both = {0: rows}, {0: rows, 1: length}
-    return (
-        both,
-        both,
-        both,
-        row,
-        row,
-        [both for _ in decoder_deepstack(shapes)],
-        [row for _ in decoder_caches(shapes)],
-    )
+    rest = [both] * len(decoder_deepstack(shapes)) + [row] * len(decoder_caches(shapes))
+    return (both, both, both, row, row, rest)

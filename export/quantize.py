@@ -6,8 +6,6 @@ graph says so with DequantizeLinear, which onnxruntime and TensorRT both read.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,27 +14,37 @@ from export.ops import dequantised
 
 
 class QuantizedLinear(nn.Module):
-    """A Linear whose weight is int8 [out, in] with a scale [out]; `eager` computes it in PyTorch instead."""
+    """A Linear as an exported graph has it: its weight int8 [out, in], with a scale [out] in its own type."""
 
-    def __init__(self, linear: nn.Linear, *, eager: bool) -> None:
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach()
-        scale = weight.float().abs().amax(dim=1).clamp_min(1e-8) / 127.0
-        rounded = torch.round(weight.float() / scale[:, None]).clamp(-127, 127).to(torch.int8)
-        self.eager = eager
+        scale, rounded = quantized(weight)
         self.register_buffer("weight", rounded)
-        self.register_buffer("scale", scale.to(weight.dtype))
+        self.register_buffer("scale", scale)
         self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, scale = self.weight, self.scale
-        assert isinstance(weight, Tensor) and isinstance(scale, Tensor)
-        wide = weight.to(scale.dtype) * scale[:, None] if self.eager else dequantised(weight, scale)
-        return F.linear(x, wide, self.bias)
+        return F.linear(x, dequantised(self.weight, self.scale), self.bias)
 
 
-def quantize_linears(decoder: nn.Module, *, eager: bool) -> int:
-    """Replace every Linear inside `decoder`, one at a time, so that no second copy is held; their number.
+def quantized(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The scale [out] of each row of a weight [out, in], and the row in its steps, -127 to 127.
+
+    Steps are counted in the scale as it is kept, so that its rounding costs no accuracy.
+    """
+    wide = weight.float()
+    scale = (wide.abs().amax(dim=1) / 127.0).to(weight.dtype)
+    smallest = torch.finfo(weight.dtype).tiny  # a row of zeros
+    scale = scale.clamp_min(smallest)
+    return scale, torch.round(wide / scale.float()[:, None]).clamp(-127, 127).to(torch.int8)
+
+
+def quantize_linears(decoder: nn.Module) -> None:
+    """Replace every Linear inside `decoder`, one at a time, so that no second copy is held.
 
     The vision tower stays as it is: it is small, and 8 bits cost it more than they save.
     """
@@ -47,12 +55,4 @@ def quantize_linears(decoder: nn.Module, *, eager: bool) -> int:
         if isinstance(child, nn.Linear)
     ]
     for parent, name, child in found:
-        setattr(parent, name, QuantizedLinear(child, eager=eager))
-    return len(found)
-
-
-def quantized_twin(model: Any) -> Any:
-    """The same HF model with its decoder's Linears in 8 bits, computed by PyTorch: what a graph is held against."""
-    quantize_linears(model.model.language_model, eager=True)
-    model.lm_head = QuantizedLinear(model.lm_head, eager=True)
-    return model
+        setattr(parent, name, QuantizedLinear(child))

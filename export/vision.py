@@ -14,6 +14,8 @@ from engines.qwen.graphs import plan_tensors, vision_inputs, vision_outputs
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import VisionTower, vision_plan
 from export.ops import OnnxOps
+from export.quiet import quiet_exporter
+from export.saving import save_graph
 
 _EXAMPLE = [(2, 8, 12), (1, 12, 8)]  # grids of a trace: two sizes, windows that are cut
 
@@ -42,18 +44,19 @@ def export_vision(visual: Any, shapes: Shapes, path: Path) -> None:
     count = sum(t * h * w for t, h, w in _EXAMPLE)
     cos, sin, *parts = plan_tensors(plan)
     example = (torch.zeros(count, shapes.vision.patch_values, dtype=dtype), cos, sin, tuple(parts))
-    program = torch.onnx.export(
-        _Flat(visual, shapes).eval(),
-        example,
-        dynamo=True,
-        opset_version=24,
-        input_names=vision_inputs(shapes),
-        output_names=vision_outputs(shapes),
-        dynamic_shapes=_dynamic(shapes),
-        verbose=False,
-    )
+    with quiet_exporter():
+        program = torch.onnx.export(
+            _Flat(visual, shapes).eval(),
+            example,
+            dynamo=True,
+            opset_version=24,
+            input_names=vision_inputs(shapes),
+            output_names=vision_outputs(shapes),
+            dynamic_shapes=_dynamic(shapes),
+            verbose=False,
+        )
     assert program is not None
-    program.save(str(path), external_data=True)
+    save_graph(program, path)
 
 
 def _dynamic(shapes: Shapes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+import export.commands
 import indexer.commands
 import search.commands
 import storage.commands
@@ -27,6 +28,7 @@ app = typer.Typer(
 indexer.commands.register(app)
 search.commands.register(app)
 storage.commands.register(app)
+export.commands.register(app)
 doctor.register(app)
 
 SETTINGS_FILE = "proofreel.toml"

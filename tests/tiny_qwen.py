@@ -117,6 +117,12 @@ def tokenizer_json() -> str:
 def save_checkpoint(folder: Path, family: str, *, built: Any = None, **how: Any) -> Path:
     """A checkpoint directory as `save_pretrained` and a processor would write it, of `built` where given."""
     (built or model(family, **how)).save_pretrained(folder)
+    save_words(folder, family)
+    return folder
+
+
+def save_words(folder: Path, family: str) -> None:
+    """The tokenizer and the processor's numbers, beside weights and config."""
     (folder / "tokenizer.json").write_text(tokenizer_json(), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
@@ -139,7 +145,6 @@ def save_checkpoint(folder: Path, family: str, *, built: Any = None, **how: Any)
             }
         )
     )
-    return folder
 
 
 def save_forced(folder: Path, family: str, *, answer: str) -> Path:

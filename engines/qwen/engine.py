@@ -49,7 +49,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictured:
-    """A clip as a network sees it: its pictures, their patches as bytes, and the size of frame that was fed (px)."""
+    """A clip as a network sees it: pictures, their patches as bytes, and the size of frame fed, in px."""
 
     pictures: tuple[Shown, ...]
     values: Any = field(repr=False)

@@ -1,4 +1,4 @@
-"""The names and order of what the exported graphs take and give; `export` writes them, the engines bind them."""
+"""Names and order of what the exported graphs take and give: `export` writes them, the engines bind them."""
 
 from __future__ import annotations
 

@@ -16,9 +16,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "video": frozenset({"grounding"}),
     "storage": frozenset({"grounding"}),
     "engines": frozenset({"grounding", "video"}),
+    "export": frozenset({"grounding", "engines"}),
     "indexer": frozenset({"grounding", "video", "storage", "engines"}),
     "search": frozenset({"grounding", "video", "storage", "engines"}),
-    "proofreel": frozenset({"grounding", "video", "storage", "engines", "indexer", "search"}),
+    "proofreel": frozenset({"grounding", "video", "storage", "engines", "export", "indexer", "search"}),
 }
 HEAVY = frozenset(
     {
