@@ -27,11 +27,28 @@ __all__ = [
     "load_engine",
 ]
 
-ENGINES = ("spotter", "transformers")
+ENGINES = ("spotter", "transformers", "onnx", "tensorrt")
 """The names that `load_engine` knows."""
 
 
-def check_engine(name: str, *, model: str | None = None, prompts: PromptSet | None = None) -> None:
+EXPORTED = ("onnx", "tensorrt")
+"""Those that run what was made of a checkpoint, and by default only what was held against it."""
+
+_MODELS = {
+    "transformers": "the directory of a checkpoint, or its name on the hub",
+    "onnx": "a folder that `proofreel export onnx` made",
+    "tensorrt": "a folder that `proofreel export tensorrt` made",
+}
+_LIBRARIES = {
+    "transformers": ("torch", "transformers"),
+    "onnx": ("torch", "transformers"),
+    "tensorrt": ("torch",),
+}
+
+
+def check_engine(
+    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+) -> None:
     """That an engine of that name takes these. Raises ValueError; loads nothing."""
     if name not in ENGINES:
         raise ValueError(f"no engine named {name!r}; there are: {', '.join(ENGINES)}")
@@ -40,9 +57,9 @@ def check_engine(name: str, *, model: str | None = None, prompts: PromptSet | No
             if value is not None:
                 raise ValueError(f"engine spotter has networks and words of its own: leave {flag} out")
     elif not model:
-        raise ValueError(
-            f"engine {name} needs --model: the directory of a checkpoint, or its name on the hub"
-        )
+        raise ValueError(f"engine {name} needs --model: {_MODELS[name]}")
+    if unchecked and name not in EXPORTED:
+        raise ValueError(f"engine {name} runs no export: leave --unchecked out")
 
 
 def load_engine(
@@ -50,29 +67,40 @@ def load_engine(
     *,
     model: str | None = None,
     prompts: PromptSet | None = None,
+    unchecked: bool = False,
     settings: SpotterSettings | None = None,
     num_threads: int | None = None,
     cache_dir: Path | None = None,
 ) -> Engine:
     """The engine of that name, its libraries imported only now.
 
-    `model` is the checkpoint of an engine that runs one, and `prompts` the words it is asked in (None:
-    Proofreel's). The rest is the spotter's: its `settings` (None: its defaults); `num_threads` None lets it
-    use every core; `cache_dir` holds compiled models (None: the user's cache folder).
+    `model` is the checkpoint or the export of an engine that runs one, and `prompts` the words it is asked in
+    (None: Proofreel's); `unchecked` runs an export that was not held against its checkpoint. The rest is the
+    spotter's: its `settings` (None: its defaults); `num_threads` None lets it use every core; `cache_dir`
+    holds compiled models (None: the user's cache folder).
 
     Raises ValueError for an unknown name or what doesn't go with it, EngineError for a model that can't be
     used or a library that isn't there.
     """
-    check_engine(name, model=model, prompts=prompts)
+    check_engine(name, model=model, prompts=prompts, unchecked=unchecked)
     if name == "spotter":
         from engines.spotter.engine import Spotter
 
         return Spotter(settings=settings, num_threads=num_threads, cache_dir=cache_dir)
     assert model is not None
-    _need(name, "torch", "transformers")
-    from engines.transformers import load
+    _need(name, *_LIBRARIES[name])
+    words = prompts or PROOFREEL
+    if name == "transformers":
+        from engines import transformers
 
-    return load(model, prompts=prompts or PROOFREEL)
+        return transformers.load(model, prompts=words)
+    if name == "onnx":
+        from engines import onnx
+
+        return onnx.load(model, prompts=words, unchecked=unchecked)
+    from engines import tensorrt
+
+    return tensorrt.load(model, prompts=words, unchecked=unchecked)
 
 
 def _need(engine: str, *libraries: str) -> None:

@@ -40,11 +40,16 @@ EngineName = Annotated[str, typer.Option(metavar="spotter|transformers", help="W
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR|OWNER/NAME", help="Checkpoint of an engine that runs one: Qwen2.5-VL, Qwen3-VL."
+        metavar="DIR|OWNER/NAME",
+        help="What the engine runs: a checkpoint (Qwen2.5-VL, Qwen3-VL), or the folder of an export.",
     ),
 ]
 Prompts = Annotated[
     Path | None, typer.Option(metavar="FILE.toml", help="The words that the checkpoint was trained with.")
+]
+Unchecked = Annotated[
+    bool,
+    typer.Option("--unchecked", help="Run an export that no check has passed; its answers say so."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
 
@@ -69,6 +74,7 @@ def index(
     engine: EngineName = DEFAULT_ENGINE,
     model: Model = None,
     prompts: Prompts = None,
+    unchecked: Unchecked = False,
     until: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
     ] = None,
@@ -90,11 +96,12 @@ def index(
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
     if not library.strip():
         raise ValueError('--library needs a name, not ""')
-    loader = _engine_loader(engine, model=model, prompts=prompts)
+    loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
+    chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
     with stop.listening():
         report = _index(
-            paths, library=library, questions=question or [], engine=loader, home=home, stop=stop,
-            retry=retry is not None, as_json=as_json, verbose=verbose,
+            paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
+            stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
         )  # fmt: skip
     if as_json:
         _print_json(report.document())
@@ -109,6 +116,7 @@ def _index(
     library: str,
     questions: list[str],
     engine: Callable[[], Engine],
+    chosen: dict[str, Any],
     home: Path,
     stop: Stop,
     retry: bool,
@@ -126,6 +134,7 @@ def _index(
         library=library,
         questions=question_set(questions),
         engine=engine,
+        chosen={name: value for name, value in chosen.items() if value},
         embedder=load_embedder,
         retry_quarantined=retry,
     )
@@ -139,6 +148,7 @@ def ask(
     engine: EngineName = DEFAULT_ENGINE,
     model: Model = None,
     prompts: Prompts = None,
+    unchecked: Unchecked = False,
     overlay: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4|FILE.png", help="Draw the proof into this file.")
     ] = None,
@@ -149,7 +159,7 @@ def ask(
     from indexer.asking import ask as ask_file
     from indexer.progress import reporter
 
-    used = _engine_loader(engine, model=model, prompts=prompts)()
+    used = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)()
     try:
         with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
             result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
@@ -174,21 +184,25 @@ def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJs
         _print_status(found)
 
 
-def _engine_loader(name: str, *, model: str | None, prompts: Path | None) -> Callable[[], Engine]:
+def _engine_loader(
+    name: str, *, model: str | None, prompts: Path | None, unchecked: bool
+) -> Callable[[], Engine]:
     """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
 
     words = None if prompts is None else load_prompts(prompts)
-    check_engine(name, model=model, prompts=words)
-    return lambda: load_engine(name, model=model, prompts=words)
+    check_engine(name, model=model, prompts=words, unchecked=unchecked)
+    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked)
 
 
-def load_engine(name: str, *, model: str | None = None, prompts: PromptSet | None = None) -> Engine:
+def load_engine(
+    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts)
+    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked)
 
 
 def load_embedder() -> Embedder:

@@ -11,10 +11,11 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engines.contract import ClipSpec, Engine, Question
 from grounding.evidence import Span
@@ -49,7 +50,10 @@ NOT_BEGUN = f"not begun; {GO_ON}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed."""
+    """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
+
+    `chosen` is what was chosen of the engine; it is kept with every answer.
+    """
 
     paths: Sequence[Path]
     home: Path
@@ -57,6 +61,7 @@ class Request:
     questions: Sequence[Question]
     engine: Callable[[], Engine]
     embedder: Callable[[], Embedder]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
     retry_quarantined: bool = False
 
 
@@ -157,7 +162,7 @@ def _night(run: _Run) -> Iterator[_Night]:
                 session,
                 fingerprint=engine.fingerprint,
                 engine=engine.name,
-                config={"clip": asdict(engine.spec)},
+                config={"clip": asdict(engine.spec), **run.request.chosen},
             )
         yield _Night(run=run, engine=engine, run_id=run_id)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -103,6 +104,33 @@ def test_ask_answers_with_the_proof_of_a_checkpoint(family: str, clip: Path, tmp
     ]
     assert answer["claims"][0]["boxes"][0] == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=1e-4)
     assert (tmp_path / "proof.png").is_file()
+
+
+def test_an_export_is_run_once_it_was_held_against_its_checkpoint_or_by_a_flag_that_is_kept(
+    clip: Path, tmp_path: Path
+) -> None:
+    tiny_qwen.save_forced(tmp_path / "kite", "qwen3_vl", answer=SAYS.format(box=BOXES["qwen3_vl"]))
+    run("export", "onnx", "kite", "out", "--dtype", "fp32", "--max-length", "2048", cwd=tmp_path)
+    index = ("index", clip, "--engine", "onnx", "--model", "out")
+
+    refused = run(*index, cwd=tmp_path, code=1)
+    assert "proofreel export check out" in refused.stderr
+    run(*index, "--unchecked", "--home", "bold", cwd=tmp_path)
+    run("export", "check", "out", cwd=tmp_path)
+    run(*index, cwd=tmp_path)
+
+    (found,) = document("search", "a purple kite", cwd=tmp_path, schema="search/search")["results"]
+    (claim,) = found["claims"]
+    assert (claim["time"], claim["boxes"]) == (102.0, [[0.25, 0.25, 0.5, 0.5]])
+    assert run_of(tmp_path / ".proofreel") == ("onnx", {"model": "out"})
+    assert run_of(tmp_path / "bold") == ("onnx", {"model": "out", "unchecked": True})
+
+
+def run_of(home: Path) -> tuple[str, dict[str, Any]]:
+    """The engine of the home's one run, and what was chosen of it."""
+    with closing(sqlite3.connect(home / "proofreel.db")) as database:
+        ((engine, config),) = database.execute("SELECT engine, config FROM run")
+    return engine, {name: value for name, value in json.loads(config).items() if name != "clip"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
