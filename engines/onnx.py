@@ -219,8 +219,12 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     options.log_severity_level = 3
     # 8-bit weights are multiplied as floats: by default activations are rounded to 8 bits as well.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    # Float32 means float32: by default products would be rounded to TF32's 10 bits on a GPU.
+    exact = {"CUDAExecutionProvider": {"use_tf32": "0"}}
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=wanted, provider_options=[exact.get(name, {}) for name in wanted]
+        )
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise EngineError(
             f"{printable(path)} can't be loaded: {error}; run `proofreel export onnx` again"
