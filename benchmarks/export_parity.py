@@ -48,7 +48,8 @@ def table(checks: list[Parity]) -> str:
             rows[name][head] = "; ".join(filter(None, [rows[name].get(head), _cell(finding)]))
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     lines += [
-        f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |" for name, cells in rows.items()
+        f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |"
+        for name, cells in sorted(rows.items(), key=lambda row: row[0][0])
     ]
     return "\n".join(lines)
 

@@ -57,6 +57,7 @@ class OnnxRuntime:
         self.device = torch.device("cpu" if provider == "cpu" else "cuda")
         self.max_chunk = 4096
         self.check_every = 1 if provider == "cpu" else 16
+        _check_provider(provider)
         _check_runs_here(folder, manifest, self.device)
         self._embedding = _embedding(folder / EMBEDDING).to(self.device, self.dtype)
         self._vision = _session(folder / VISION, provider, num_threads)
@@ -161,6 +162,12 @@ def load(
     manifest = read_manifest(folder)
     if not unchecked:
         require_parity(folder, identity=manifest.identity)
+    try:
+        own = (settings or QwenSettings()).of_checkpoint(manifest.own)
+    except ValueError as error:
+        raise EngineError(
+            f"export {printable(folder)}: its config.json, section proofreel: {error}"
+        ) from error
     runtime = OnnxRuntime(folder, manifest, provider=provider or best_provider(), num_threads=num_threads)
     return QwenEngine(
         runtime,
@@ -170,9 +177,24 @@ def load(
         layout=manifest.layout,
         normalisation=manifest.normalisation,
         stops=frozenset(manifest.stops),
-        settings=(settings or QwenSettings()).of_checkpoint(manifest.own),
+        settings=own,
         prompts=prompts,
     )
+
+
+def _check_provider(provider: Provider) -> None:
+    """That onnxruntime has it, and that PyTorch, whose tensors it is given, sees a GPU if it needs one."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    wanted = _EXECUTION[provider][0]
+    if wanted not in there:
+        raise EngineError(
+            f"onnxruntime here has no {wanted} (it has {', '.join(there)}): install the extra [gpu], or "
+            "use cpu"
+        )
+    if provider != "cpu" and not torch.cuda.is_available():
+        raise EngineError(f"{wanted} was asked for, and PyTorch sees no GPU here: use cpu")
 
 
 def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> None:
@@ -207,20 +229,13 @@ def best_provider() -> Provider:
 def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
-    wanted = _EXECUTION[provider]
-    if wanted[0] not in there:
-        raise EngineError(
-            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or "
-            "use cpu"
-        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 3
     # 8-bit weights are multiplied as floats: by default activations are rounded to 8 bits as well.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        return onnxruntime.InferenceSession(str(path), options, providers=_EXECUTION[provider])
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise EngineError(
             f"{printable(path)} can't be loaded: {error}; run `proofreel export onnx` again"
