@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from export import tensorrt_command
 from grounding.errors import ExportError, printable
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
@@ -24,6 +25,7 @@ NEEDED = ("torch", "transformers", "onnx", "onnxscript", "peft")
 export_app = typer.Typer(
     help="Make a Qwen-VL checkpoint into graphs, and hold them against it.", no_args_is_help=True
 )
+tensorrt_command.register(export_app)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,56 @@
+"""Tiny exports, each made once for all the tests that look at it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.manifest import ExportType
+from export.onnx import export_checkpoint
+from tests import tiny_qwen
+
+SMALL: dict[str, dict[str, Any]] = {
+    "qwen2_5_vl": {
+        "text": {"num_hidden_layers": 2},
+        "vision": {"depth": 2, "fullatt_block_indexes": [1]},
+    },
+    "qwen3_vl": {
+        "text": {"num_hidden_layers": 2},
+        "vision": {"depth": 3, "deepstack_visual_indexes": [0, 1]},
+    },
+}
+MAX_LENGTH = 256
+
+Exports = Callable[[str, ExportType], Path]
+Checkpoints = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """The folder of a tiny random checkpoint of a family."""
+
+    @cache
+    def made(family: str) -> Path:
+        return tiny_qwen.save_checkpoint(tmp_path_factory.mktemp(family), family, **SMALL[family])
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory, checkpoints: Checkpoints) -> Exports:
+    """The folder of that checkpoint's export in a type. Tests copy it before they change it."""
+
+    @cache
+    def made(family: str, dtype: ExportType) -> Path:
+        out = tmp_path_factory.mktemp(f"{family}-{dtype}") / "export"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's exporter warns of itself
+            export_checkpoint(str(checkpoints(family)), out, dtype=dtype, max_length=MAX_LENGTH)
+        return out
+
+    return made
