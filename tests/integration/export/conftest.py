@@ -16,14 +16,32 @@ from tests import tiny_qwen
 
 SMALL: dict[str, dict[str, Any]] = {
     "qwen2_5_vl": {
-        "text": {"num_hidden_layers": 2},
-        "vision": {"depth": 2, "fullatt_block_indexes": [1]},
+        "text": {
+            "num_hidden_layers": 2, "hidden_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+        },
+        "vision": {
+            "depth": 2, "hidden_size": 160, "num_heads": 2, "out_hidden_size": 512,
+            "fullatt_block_indexes": [1],
+        },
     },
     "qwen3_vl": {
-        "text": {"num_hidden_layers": 2},
-        "vision": {"depth": 3, "deepstack_visual_indexes": [0, 1]},
+        "text": {
+            "num_hidden_layers": 2, "hidden_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "head_dim": 128,
+            "rope_parameters": {
+                "rope_type": "default", "mrope_section": [24, 20, 20], "mrope_interleaved": True,
+                "rope_theta": 5e6,
+            },
+        },
+        "vision": {
+            "depth": 3, "hidden_size": 144, "num_heads": 2, "out_hidden_size": 512,
+            "deepstack_visual_indexes": [0, 1],
+        },
     },
-}
+}  # fmt: skip
+"""Few layers, but heads as wide as in the published models: whether TensorRT has a kernel depends on that."""
+
 MAX_LENGTH = 256
 
 Exports = Callable[[str, ExportType], Path]

@@ -93,12 +93,32 @@ def test_a_part_of_a_graph_that_tensorrt_leaves_out_is_an_error(tmp_path: Path) 
     assert not (tmp_path / "graph.plan").exists()
 
 
+def test_attention_without_a_kernel_is_built_of_plain_layers_and_the_record_says_so(tmp_path: Path) -> None:
+    workshop = Workshop(RTX, Target(capabilities=("SM89",), gpu=None), fused=True, workspace_bytes=None)
+    modes = {}
+    for width in (128, 300):
+        many = ((1, 2, 1, width), (2, 2, 32, width), (2, 2, 32, width))
+        built = workshop.build(
+            attention_graph(tmp_path / "graph.onnx", width=width),
+            tmp_path / "graph.plan",
+            profiles=[{"q": many, "k": many, "v": many}],
+            expected={"ATTENTION_OUTPUT": 1},
+        )
+        modes[width] = built.attention
+    assert modes == {128: "fused", 300: "decomposed"}
+
+
 def graph_with_dropped_input(path: Path) -> Path:
     """Attention that counts the keys by `nonpad_kv_seqlen`, which TensorRT's parser drops."""
-    half, many = TensorProto.FLOAT16, ["rows", 2, "length", 16]
+    return attention_graph(path, width=16, extra=["", "", "", "length"])
+
+
+def attention_graph(path: Path, *, width: int, extra: list[str] | None = None) -> Path:
+    half, many = TensorProto.FLOAT16, ["rows", 2, "length", width]
     inputs = [helper.make_tensor_value_info(name, half, many) for name in ("q", "k", "v")]
-    inputs.append(helper.make_tensor_value_info("length", TensorProto.INT64, ["rows"]))
-    node = helper.make_node("Attention", ["q", "k", "v", "", "", "", "length"], ["y"])
+    if extra:
+        inputs.append(helper.make_tensor_value_info(extra[-1], TensorProto.INT64, ["rows"]))
+    node = helper.make_node("Attention", ["q", "k", "v", *(extra or [])], ["y"])
     graph = helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("y", half, many)])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10), path)
     return path

@@ -142,7 +142,9 @@ def test_a_library_that_is_not_installed_is_named_with_what_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(EngineError, match=r"is not installed here \(.*\): `pip install tensorrt-cu13`"):
+    with pytest.raises(
+        EngineError, match=r"is not installed here \(.*\): `pip install 'proofreel\[tensorrt\]'`"
+    ):
         find_library("tensorrt")
 
 
