@@ -24,7 +24,7 @@ from engines.tensorrt_library import find_library
 from export.profiles import decoder_profiles, vision_profile
 from grounding.errors import EngineError
 from tests import tiny_qwen
-from tests.integration.export.conftest import MAX_LENGTH, Checkpoints, Exports
+from tests.integration.export.tensorrt.conftest import MAX_LENGTH, Checkpoints, Exports
 from tests.tensorrt_twin import TwinContext, TwinEngine
 
 LIMITS = Limits(rows=(1, 4), chunk=24, pictures=2, patches=64)

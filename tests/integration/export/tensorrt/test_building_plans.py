@@ -20,7 +20,7 @@ from engines.tensorrt_library import find_library
 from export.tensorrt import Target, Workshop, build_engines, check_layers
 from grounding.errors import EngineError, ExportError
 from proofreel import cli
-from tests.integration.export.conftest import Exports
+from tests.integration.export.tensorrt.conftest import Exports
 
 LIMITS = Limits(rows=(2,), chunk=32, pictures=2, patches=64)
 RTX = find_library("tensorrt_rtx")
@@ -62,7 +62,7 @@ def test_every_graph_compiles_with_caches_updated_in_place_and_attention_in_one_
 
 def test_an_exported_graph_says_nothing_of_the_machine_that_made_it(exports: Exports) -> None:
     export = exports("qwen2_5_vl", "fp32")
-    home = str(Path(__file__).resolve().parents[3]).encode()
+    home = str(Path(__file__).resolve().parents[4]).encode()
     libraries = str(Path(onnx.__file__).parents[1]).encode()
     for name in (VISION, DECODER):
         written = (export / name).read_bytes()
