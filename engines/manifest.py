@@ -41,9 +41,9 @@ class FileSeal:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """`source` is the hash of the checkpoint; `max_length` tokens fit a row; `own` is what the checkpoint
-    says to Proofreel; `versions` are those of the libraries that made the graphs. `checkpoint` and `adapter`
-    are where it came from: a hub name, or a directory as seen from the export.
+    """`source` is the hash of the checkpoint; `max_length` tokens fit into a row; `own` is what the
+    checkpoint says to Proofreel; `versions` are those of the libraries that made the graphs. `checkpoint` and
+    `adapter` are where it came from: a hub name, or a directory as seen from the export.
     """
 
     shapes: Shapes

@@ -1,6 +1,7 @@
 """`--engine onnx`: an exported Qwen-VL model run by onnxruntime, on a CPU or a CUDA device.
 
-Tensors are PyTorch's, bound by address: caches are written in place, and nothing is copied on its way in or out.
+Tensors are PyTorch's, bound by address: caches are written in place, and nothing is copied on its way in or
+out.
 """
 
 from __future__ import annotations
@@ -179,8 +180,8 @@ def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> 
     where = f"export {printable(folder)}"
     if manifest.dtype == "bf16" and device.type == "cpu":
         raise EngineError(
-            f"{where} computes in bf16, for which onnxruntime has nothing on a CPU: run it on a GPU, or export "
-            "with --dtype fp32, fp16 or int8"
+            f"{where} computes in bf16, for which onnxruntime has nothing on a CPU: run it on a GPU, or "
+            "export with --dtype fp32, fp16 or int8"
         )
     weights = sum(seal.bytes for name, seal in manifest.files.items() if name.endswith(_WEIGHTS))
     item_bytes = getattr(torch, COMPUTE[manifest.dtype]).itemsize
@@ -189,9 +190,9 @@ def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> 
     free = free_bytes(device)
     if weights + caches > free:
         raise EngineError(
-            f"{where} needs {weights / 1e9:.1f} GB for its weights and {caches / 1e9:.1f} GB for one question of "
-            f"up to {manifest.max_length} tokens, and {free / 1e9:.1f} GB are free: export with fewer bits or "
-            "a smaller --max-length"
+            f"{where} needs {weights / 1e9:.1f} GB for its weights and {caches / 1e9:.1f} GB for one "
+            f"question of up to {manifest.max_length} tokens, and {free / 1e9:.1f} GB are free: export with "
+            "fewer bits or a smaller --max-length"
         )
 
 
@@ -210,7 +211,8 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     wanted = _EXECUTION[provider]
     if wanted[0] not in there:
         raise EngineError(
-            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or use cpu"
+            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or "
+            "use cpu"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads

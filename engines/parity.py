@@ -1,22 +1,24 @@
-"""`parity.json` of an export: whether its graphs say what their checkpoint says, measured by `proofreel export check`.
+"""`parity.json` of an export: whether its graphs say what their checkpoint says, by `proofreel export check`.
 
-It belongs to one export (its manifest's identity), and carries a checksum of its own, so that a red one can't be
-made green by hand unnoticed.
+It belongs to one export (its manifest's identity), and carries a checksum of its own, so that a red one
+can't be made green by hand unnoticed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from engines.manifest import read_sealed, sealed
 from grounding.errors import EngineError, printable
 
 SCHEMA = "proofreel.parity/1"
 NAME = "parity.json"
+
+Measure = Literal["largest error", "mean cosine", "lowest cosine", "tokens alike", "share", "count"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Finding:
     point: int
     what: str
     case: str
-    measure: str
+    measure: Measure
     value: float
     bound: float | None = None
     passed: bool | None = None
@@ -54,17 +56,18 @@ class Parity:
 
     def document(self) -> dict[str, Any]:
         """`proofreel.parity/1`."""
-        body = {
-            "schema": SCHEMA,
-            "identity": self.identity,
-            "family": self.family,
-            "dtype": self.dtype,
-            "runtime": self.runtime,
-            "versions": dict(self.versions),
-            "passed": self.passed,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
-        return {**body, "seal": _seal(body)}
+        return sealed(
+            {
+                "schema": SCHEMA,
+                "identity": self.identity,
+                "family": self.family,
+                "dtype": self.dtype,
+                "runtime": self.runtime,
+                "versions": dict(self.versions),
+                "passed": self.passed,
+                "findings": [asdict(finding) for finding in self.findings],
+            }
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
@@ -74,32 +77,21 @@ class Parity:
 def require_parity(folder: Path, *, identity: str) -> None:
     """That the export in `folder`, of this identity, was held against its checkpoint and found the same.
 
-    Raises EngineError, with the command to run, when its parity file is missing, of another export, changed by
-    hand, or red.
+    Raises EngineError, with the command to run, when its parity file is missing, of another export, changed
+    by hand, or red.
     """
     where = f"export {printable(folder)}"
     again = f"run `proofreel export check {printable(folder)}`, or go on with --unchecked"
-    try:
-        body = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EngineError(f"{where} was never held against its checkpoint: {again}") from None
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{where}: {NAME} can't be read ({error}): {again}") from error
-    if not isinstance(body, dict) or body.get("schema") != SCHEMA:
-        raise EngineError(f"{where}: {NAME} is not of {SCHEMA}: {again}")
-    if body.pop("seal", None) != _seal(body):
-        raise EngineError(f"{where}: {NAME} was changed after it was written: {again}")
+    if not (folder / NAME).is_file():
+        raise EngineError(f"{where} was never held against its checkpoint; {again}")
+    body = read_sealed(folder / NAME, schema=SCHEMA, where=where, again=again)
     if body["identity"] != identity:
-        raise EngineError(f"{where}: {NAME} is of another export: {again}")
+        raise EngineError(f"{where}: {NAME} is of another export; {again}")
     if body["passed"] is not True:
-        raise EngineError(f"{where} does not say what its checkpoint says ({_worst(body)}): {again}")
+        raise EngineError(f"{where} does not say what its checkpoint says ({_worst(body)}); {again}")
 
 
 def _worst(body: Mapping[str, Any]) -> str:
     red = [finding for finding in body["findings"] if finding["passed"] is False]
     first = f"{red[0]['what']}, {red[0]['case']}" if red else "nothing was judged"
     return first + (f", and {len(red) - 1} more" if len(red) > 1 else "")
-
-
-def _seal(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""The workshop: a checkpoint becomes graphs, graphs become engines, and both are held against the checkpoint."""
+"""The workshop: a checkpoint becomes graphs, graphs become engines, both held against the checkpoint."""

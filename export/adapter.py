@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.manifest import seal_of
+from export.quiet import quiet_peft
 from grounding.errors import EngineError, printable
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -18,9 +19,10 @@ def merged(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with quiet_peft():
+            return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0][:200]
         raise EngineError(f"adapter {printable(adapter)} doesn't fit this checkpoint: {reason}") from error
 
 

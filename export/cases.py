@@ -1,4 +1,4 @@
-"""What an export is asked in a parity check: made from a seed, and small, whatever the size of the network."""
+"""What an export is asked in a parity check: made from a seed, and small, whatever the network's size."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class CaseMaker:
         return Case(name=name, pieces=tuple(pieces), media=tuple(media), ask=self._words(num_asked))
 
     def _shown(self, medium: Medium) -> list[Piece]:
-        """The medium in a prompt, as its family writes it: Qwen3-VL's videos are one picture a patch of time."""
+        """The medium in a prompt; Qwen3-VL writes a video as one picture a patch of time."""
         shapes, (frames, rows, columns) = self._shapes, medium.grid
         token = shapes.video_token if medium.is_video else shapes.image_token
         begin, end = Words((shapes.vision_start_token,)), Words((shapes.vision_end_token,))

@@ -25,7 +25,6 @@ NEEDED = ("torch", "transformers", "onnx", "onnxscript", "peft")
 export_app = typer.Typer(
     help="Make a Qwen-VL checkpoint into graphs, and hold them against it.", no_args_is_help=True
 )
-tensorrt_command.register(export_app)
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +96,9 @@ def check(
         print_parity(parity)
     if not parity.passed:
         raise typer.Exit(1)
+
+
+tensorrt_command.register(export_app)
 
 
 def _tell(what: str) -> None:

@@ -1,6 +1,7 @@
 """`decoder.onnx`: embeddings in, logits out, caches in and out. Shapes as in `engines.qwen.decoder`.
 
-One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT wants it so.
+One graph for prefill (S = a chunk) and decode (S = 1). The length of the caches is fixed in it: TensorRT
+wants it so.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class _Flat(Decoder):
         sin_BSd: Tensor,
         at_B: Tensor,
         last_B: Tensor,
-        deepstack: Sequence[Tensor],
-        caches: Sequence[Tensor],
+        rest: Sequence[Tensor],
     ) -> tuple[Tensor, ...]:
+        # One list of both: the exporter gives up naming axes where a list is empty.
+        deepstack, caches = rest[: self.num_deepstack], rest[self.num_deepstack :]
         return super().forward(x_BSE, cos_BSd, sin_BSd, at_B, last_B, deepstack, caches)
 
 
@@ -69,20 +71,15 @@ def _example(shapes: Shapes, dtype: torch.dtype, max_length: int) -> tuple[Any, 
         turn.clone(),
         zero,
         zero.clone(),
-        [torch.zeros_like(embeds) for _ in decoder_deepstack(shapes)],
-        [torch.zeros(cache, dtype=dtype) for _ in decoder_caches(shapes)],
+        [
+            *(torch.zeros_like(embeds) for _ in decoder_deepstack(shapes)),
+            *(torch.zeros(cache, dtype=dtype) for _ in decoder_caches(shapes)),
+        ],
     )
 
 
 def _dynamic(shapes: Shapes, max_length: int) -> tuple[Any, ...]:
     rows, length = Dim("rows", max=MOST_ROWS), Dim("length", max=max_length)
     row, both = {0: rows}, {0: rows, 1: length}
-    return (
-        both,
-        both,
-        both,
-        row,
-        row,
-        [both for _ in decoder_deepstack(shapes)],
-        [row for _ in decoder_caches(shapes)],
-    )
+    rest = [both] * len(decoder_deepstack(shapes)) + [row] * len(decoder_caches(shapes))
+    return (both, both, both, row, row, rest)

@@ -51,7 +51,7 @@ def export_checkpoint(
     adapter: Path | None = None,
     told: Told = lambda _: None,
 ) -> Manifest:
-    """Write the checkpoint `name` (a directory or a hub name), a LoRA adapter merged in, as graphs into `out`.
+    """Write the checkpoint `name` (a directory or a hub name) as graphs into `out`, a LoRA adapter merged in.
 
     `told` hears what is being done.
     Raises EngineError for a checkpoint that can't be used, ExportError when `out` is there already and is no

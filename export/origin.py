@@ -12,7 +12,7 @@ from grounding.errors import ExportError, printable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A hub name, or a directory as seen from the export: they may be moved together. The adapter likewise."""
+    """A hub name, or a directory as seen from the export (both may be moved); the adapter likewise."""
 
     checkpoint: str
     adapter: str | None

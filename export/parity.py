@@ -1,7 +1,7 @@
 """`proofreel export check`: an export's graphs against the checkpoint they were made from.
 
-1. the same features and logits; 2. the same tokens; 3. in fewer bits: the same directions and decided winners;
-4. the same answers however a batch is made up. Point 5, that TensorRT reads every graph, is `export.tensorrt`'s.
+1. the same features and logits; 2. the same tokens; 3. in fewer bits: the same directions and decided
+winners; 4. the same answers however a batch is made up. Point 5, that TensorRT reads every graph, isn't here.
 Shapes: B rows, T tokens of an answer, V vocabulary.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engines.manifest import ExportType
-from engines.parity import Finding
+from engines.parity import Finding, Measure
 from engines.qwen.caches import TensorCache
 from engines.qwen.generation import Ask, Generator, Prefix
 from engines.qwen.prompt import Piece, Words, prompt_of
@@ -29,15 +29,25 @@ VISION_ERROR, LOGIT_ERROR = 1e-5, 1e-4
 """fp32: largest error as a share of the reference's largest value."""
 
 COSINE: dict[ExportType, float] = {"fp16": 0.999, "bf16": 0.999, "int8": 0.99}
+"""Of features or logits over all tokens of the worst prompt."""
+
+STRAY = 10
+"""A single vector may be so many times further off than the mean."""
+
 AGREEMENT = 0.99
 LEAST_DECIDED = 20
 """So many positions must have a clear winner, or their agreement means nothing."""
 
+VISION = "vision features"
+FAR_OFF = 1e30
 POISON = 1e4
 _FEW = 8  # tokens by which batches are compared
 _CHUNK = 17
 
 QwenRuntime = Runtime[TensorCache]
+Pairs = Sequence[tuple[Tensor, Tensor]]
+"""What the runtime gave, and what was expected."""
+
 Told = Callable[[str], None]
 
 
@@ -53,7 +63,7 @@ class Check:
     def findings(self) -> list[Finding]:
         """Points 1 to 4."""
         self.told("vision, over grids of every kind")
-        found = [self._vision()]
+        found = self._vision()
         self.told("answers, one at a time")
         found += [self._answer(answer) for answer in (*self.truth.short, self.truth.long)]
         self.told("answers, as one ragged batch")
@@ -63,13 +73,13 @@ class Check:
         self.told("the same questions in other batches")
         return [*found, *self._batches()]
 
-    def _vision(self) -> Finding:
+    def _vision(self) -> list[Finding]:
         pairs = []
         for media, expected in self.truth.seen:
             patches = torch.cat([medium.patches for medium in media]).to(self.runtime.device)
             seen = self.runtime.see(patches, [medium.grid for medium in media])
             pairs += [(a.float().cpu(), b) for a, b in zip(seen, expected, strict=True)]
-        return self._close(pairs, 1, "vision features", f"{len(self.truth.seen)} sets of grids", VISION_ERROR)
+        return self._close(pairs, 1, VISION, f"{len(self.truth.seen)} sets of grids")
 
     def _answer(self, answer: Answer) -> Finding:
         generator = Generator(self.runtime, stops=frozenset())
@@ -92,25 +102,25 @@ class Check:
         if same[row] < whole:
             margin = _margin(answers[row].logits[same[row]], banned=self.runtime.shapes.vision_tokens)
             note = f"{answers[row].case.name}: there the reference's best two are {margin:.3g} apart"
-        return Finding(
-            point=2, what="greedy tokens", case=case, measure="tokens alike", value=same[row], note=note,
+        return _finding(
+            2, "greedy tokens", case, "tokens alike", value=same[row], note=note,
             bound=whole if is_judged else None, passed=same[row] == whole if is_judged else None,
         )  # fmt: skip
 
     def _logits(self) -> list[Finding]:
         pairs: list[tuple[Tensor, Tensor]] = []
-        found = []
+        found: list[Finding] = []
         for name, answers in (("short prompts", self.truth.short), ("long prompt", [self.truth.long])):
             prefixes, asks = self._batch(answers)
             scored = self._score(prefixes, asks, _tokens(answers))
             rows = [(row, answer.logits) for row, answer in zip(scored, answers, strict=True)]
             point = 1 if self.dtype == "fp32" else 3
-            found.append(self._close(rows, point, "decoder logits", name, LOGIT_ERROR))
+            found += self._close(rows, point, "decoder logits", name)
             pairs += rows
         return found if self.dtype == "fp32" else [*found, self._agreement(pairs)]
 
-    def _agreement(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Finding:
-        """How often the best token is the reference's, where its lead is more than the allowed error makes up."""
+    def _agreement(self, pairs: Pairs) -> Finding:
+        """How often the best token is the reference's, where its lead is more than the allowed error."""
         got, expected = (torch.cat([pair[k] for pair in pairs]) for k in (0, 1))
         best = expected.topk(2, dim=-1).values
         # Logits at the allowed cosine c are off by sqrt(2 (1 - c)) of their own size, each of the two.
@@ -120,10 +130,9 @@ class Check:
         agreed = (got.argmax(-1) == expected.argmax(-1))[decided].float()
         count = int(decided.sum())
         value = float(agreed.mean()) if count else 0.0
-        return Finding(
-            point=3, what="top-1 agreement", case="where the winner is clear", measure="share",
-            value=value, bound=AGREEMENT, passed=value >= AGREEMENT and count >= LEAST_DECIDED,
-            note=f"{count} of {len(decided)} positions",
+        return _finding(
+            3, "top-1 agreement", "where the winner is clear", "share", value=value, bound=AGREEMENT,
+            passed=value >= AGREEMENT and count >= LEAST_DECIDED, note=f"{count} of {len(decided)} positions",
         )  # fmt: skip
 
     def _batches(self) -> list[Finding]:
@@ -180,31 +189,29 @@ class Check:
         return self._unmoved(shared, torch.stack(apart), "shared prefix against separate runs")
 
     def _unmoved(self, got: Tensor, plain: Tensor, case: str) -> Finding:
-        return self._close([(got, plain)], 4, "logits", case, LOGIT_ERROR, own=True)
-
-    def _close(
-        self,
-        pairs: Sequence[tuple[Tensor, Tensor]],
-        point: int,
-        what: str,
-        case: str,
-        most: float,
-        *,
-        own: bool = False,
-    ) -> Finding:
-        """fp32: the largest error; in fewer bits: the lowest cosine of a vector. `own`: of the runtime with itself."""
         if self.dtype == "fp32":
-            value = max(_error(got, expected) for got, expected in pairs)
-            return Finding(
-                point=point, what=what, case=case, measure="largest error", value=value, bound=most,
-                passed=value <= most,
-            )  # fmt: skip
-        least = COSINE["fp16" if own or what == "vision features" else self.dtype]
-        value = min(_cosine(got, expected) for got, expected in pairs)
-        return Finding(
-            point=point, what=what, case=case, measure="lowest cosine", value=value, bound=least,
-            passed=value >= least,
-        )  # fmt: skip
+            return self._small_error([(got, plain)], 4, "logits", case, LOGIT_ERROR)
+        return self._lowest([(got, plain)], 4, "logits", case, COSINE["fp16"])
+
+    def _close(self, pairs: Pairs, point: int, what: str, case: str) -> list[Finding]:
+        """fp32: the largest error. In fewer bits: the worst pair's mean cosine, and the lowest of all."""
+        is_vision = what == VISION
+        if self.dtype == "fp32":
+            return [self._small_error(pairs, point, what, case, VISION_ERROR if is_vision else LOGIT_ERROR)]
+        least = COSINE["fp16" if is_vision else self.dtype]
+        mean = min(_cosines(got, expected).mean().item() for got, expected in pairs)
+        return [
+            _finding(point, what, case, "mean cosine", value=mean, bound=least, passed=mean >= least),
+            self._lowest(pairs, point, what, case, 1 - STRAY * (1 - least)),
+        ]
+
+    def _small_error(self, pairs: Pairs, point: int, what: str, case: str, most: float) -> Finding:
+        value = max(_error(got, expected) for got, expected in pairs)
+        return _finding(point, what, case, "largest error", value=value, bound=most, passed=value <= most)
+
+    def _lowest(self, pairs: Pairs, point: int, what: str, case: str, least: float) -> Finding:
+        value = min(_cosines(got, expected).min().item() for got, expected in pairs)
+        return _finding(point, what, case, "lowest cosine", value=value, bound=least, passed=value >= least)
 
     def _score(self, prefixes: Sequence[Prefix], asks: Sequence[Ask], tokens: Tensor) -> Tensor:
         return Scorer(self.runtime).score(prefixes, asks, tokens)
@@ -241,12 +248,27 @@ def _margin(logits_V: Tensor, *, banned: Sequence[int]) -> float:
 
 
 def _error(got: Tensor, expected: Tensor) -> float:
-    """NaN counts as infinitely wrong."""
+    """The largest, as a share of the largest value expected; NaN counts as very far off."""
     error = float((got - expected).abs().max() / expected.abs().max())
-    return error if math.isfinite(error) else math.inf
+    return error if math.isfinite(error) else FAR_OFF
 
 
-def _cosine(got: Tensor, expected: Tensor) -> float:
-    """The lowest of any vector with its own; NaN counts as the worst."""
-    lowest = float(torch.nn.functional.cosine_similarity(got, expected, dim=-1).min())
-    return lowest if math.isfinite(lowest) else -1.0
+def _cosines(got: Tensor, expected: Tensor) -> Tensor:
+    """Of every vector with its own; NaN counts as the worst."""
+    return torch.nn.functional.cosine_similarity(got, expected, dim=-1).nan_to_num(-1.0)
+
+
+def _finding(
+    point: int,
+    what: str,
+    case: str,
+    measure: Measure,
+    *,
+    value: float,
+    bound: float | None,
+    passed: bool | None,
+    note: str = "",
+) -> Finding:
+    return Finding(
+        point=point, what=what, case=case, measure=measure, value=value, bound=bound, passed=passed, note=note
+    )

@@ -98,7 +98,7 @@ class Reference:
 
     @torch.inference_mode()
     def answer(self, case: Case, *, num_new: int = NUM_NEW) -> Answer:
-        """Greedy tokens by `generate`, then their logits by one `forward` over all of them, without a cache."""
+        """Greedy tokens by `generate`, then their logits by one `forward` over all, without a cache."""
         ids, kinds = case.tokens(self._shapes)
         given = self._media(case)
         written = self._model.generate(

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engines.parity import Finding, Parity
+from engines.parity import Finding, Measure, Parity
 
 _WIDTH_IN_A_PIPE = 160
 
@@ -32,18 +32,15 @@ def cells(finding: Finding) -> list[str]:
         finding.what,
         finding.case,
         finding.measure,
-        _number(finding.value),
-        "" if finding.bound is None else _number(finding.bound),
+        _number(finding.value, finding.measure),
+        "" if finding.bound is None else _number(finding.bound, finding.measure),
         verdict,
         finding.note,
     ]
 
 
-def _number(value: float) -> str:
-    """Counts in full, small errors by their size, cosines to six places."""
-    if value == int(value) and abs(value) > 1:
-        return f"{value:.0f}"
-    return f"{value:.1e}" if 0 < abs(value) < 0.01 else f"{value:.6f}"
+def _number(value: float, measure: Measure) -> str:
+    return {"tokens alike": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(measure, f"{value:.5f}")
 
 
 def _console() -> Console:

@@ -1,4 +1,4 @@
-"""What a runtime thinks of given answers: the logits behind each of their tokens, by the generator's own way."""
+"""What a runtime thinks of given answers: the logits behind each of their tokens, as a generator reads."""
 
 from __future__ import annotations
 
