@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from export import tensorrt_command
 from grounding.errors import ExportError, printable
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
@@ -95,6 +96,9 @@ def check(
         print_parity(parity)
     if not parity.passed:
         raise typer.Exit(1)
+
+
+tensorrt_command.register(export_app)
 
 
 def _tell(what: str) -> None:
