@@ -54,11 +54,9 @@ class OnnxRuntime:
     ) -> None:
         self.shapes, self.max_length = manifest.shapes, manifest.max_length
         self.dtype: torch.dtype = getattr(torch, COMPUTE[manifest.dtype])
-        self.device = torch.device("cpu" if provider == "cpu" else "cuda")
+        self.device = check_runs_here(folder, manifest, provider)
         self.max_chunk = 4096
         self.check_every = 1 if provider == "cpu" else 16
-        _check_provider(provider)
-        _check_runs_here(folder, manifest, self.device)
         self._embedding = _embedding(folder / EMBEDDING).to(self.device, self.dtype)
         self._vision = _session(folder / VISION, provider, num_threads)
         self._decoder = _session(folder / DECODER, provider, num_threads)
@@ -197,8 +195,12 @@ def _check_provider(provider: Provider) -> None:
         raise EngineError(f"{wanted} was asked for, and PyTorch sees no GPU here: use cpu")
 
 
-def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> None:
-    """That there are kernels for the export's type, and memory for its weights and one question."""
+def check_runs_here(folder: Path, manifest: Manifest, provider: Provider) -> torch.device:
+    """The device of a provider that is there, with kernels for the export's type, and memory for its weights
+    and one question. Raises EngineError for what is missing.
+    """
+    _check_provider(provider)
+    device = torch.device("cpu" if provider == "cpu" else "cuda")
     where = f"export {printable(folder)}"
     if manifest.dtype == "bf16" and device.type == "cpu":
         raise EngineError(
@@ -216,6 +218,7 @@ def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> 
             f"question of up to {manifest.max_length} tokens, and {free / 1e9:.1f} GB are free: export with "
             "fewer bits or a smaller --max-length"
         )
+    return device
 
 
 def best_provider() -> Provider:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+import torch
+
 from engines.manifest import Manifest, check_contents, read_manifest
-from engines.onnx import OnnxRuntime, Provider, best_provider
+from engines.onnx import OnnxRuntime, Provider, best_provider, check_runs_here
 from engines.parity import Finding, Parity
 from export.origin import adapter_of, checkpoint_of
 from export.parity import Check, Told
@@ -39,9 +41,12 @@ def check_export(
     model = model or checkpoint_of(manifest, folder)
     adapter = adapter or adapter_of(manifest, folder)
     provider = provider or best_provider()
-    runtime = OnnxRuntime(folder, manifest, provider=provider)
+    device = check_runs_here(folder, manifest, provider)
     told("asking the checkpoint itself")
-    truth = load_truth(manifest, model, adapter=adapter, device=runtime.device.type)
+    truth = load_truth(manifest, model, adapter=adapter, device=device.type)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # the reference is gone; onnxruntime takes its memory elsewhere
+    runtime = OnnxRuntime(folder, manifest, provider=provider)
     findings = Check(runtime=runtime, dtype=manifest.dtype, truth=truth, told=told).findings()
     for inspect in inspections:
         findings += inspect(folder, manifest)
