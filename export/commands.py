@@ -67,7 +67,9 @@ def onnx(
 
 @export_app.command("check")
 def check(
-    out: Annotated[Path, typer.Argument(help="A folder that `proofreel export onnx` made.")],
+    out: Annotated[
+        Path, typer.Argument(help="A folder that `proofreel export onnx` or `export tensorrt` made.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(metavar="CHECKPOINT", help="What it was made from; default: where that was then."),
@@ -77,6 +79,9 @@ def check(
         Literal["cpu", "cuda", "tensorrt"] | None,
         typer.Option(help="What runs the graphs; default: a GPU where there is one."),
     ] = None,
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="Also see that TensorRT builds the graphs as they were meant.")
+    ] = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,9 +90,16 @@ def check(
     Exit code 1 when they don't. `index` and `ask` take no export without a good check.
     """
     _check_libraries()
-    from export.checking import check_export
+    from export.checking import Inspect, check_export
 
-    parity = check_export(out, model=model, adapter=adapter, provider=provider, told=_tell)
+    inspections: list[Inspect] = []
+    if tensorrt:
+        from export.inspecting import tensorrt_reads
+
+        inspections.append(tensorrt_reads)
+    parity = check_export(
+        out, model=model, adapter=adapter, provider=provider, inspections=inspections, told=_tell
+    )
     if as_json:
         print(json.dumps(parity.document()))
     else:

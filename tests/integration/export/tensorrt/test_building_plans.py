@@ -17,6 +17,7 @@ from engines.plans import DECODER_PLAN, VISION_PLAN, Place, read_plans
 from engines.qwen.shapes import FAMILIES
 from engines.tensorrt import deserialised, load
 from engines.tensorrt_library import find_library
+from export.inspecting import tensorrt_reads
 from export.tensorrt import Target, Workshop, build_engines, check_layers
 from grounding.errors import EngineError, ExportError
 from proofreel import cli
@@ -82,6 +83,16 @@ def test_plans_lie_with_all_that_running_them_takes_and_with_nothing_of_the_grap
     assert record.export == read_manifest(export).identity
     assert (record.library, record.version) == (RTX.name, RTX.version)
     assert (record.capabilities, record.gpu) == (("SM86", "SM89"), None)
+
+
+def test_a_check_counts_the_layers_that_tensorrt_makes_of_the_graphs(exports: Exports) -> None:
+    export = exports("qwen3_vl", "fp16")
+    found = {finding.case: finding for finding in tensorrt_reads(export, read_manifest(export))}
+    assert {case: (finding.value, finding.passed) for case, finding in found.items()} == {
+        "vision: ATTENTION_OUTPUT": (3, True),
+        "decoder: ATTENTION_OUTPUT": (2, True),
+        "decoder: KV_CACHE_UPDATE": (4, True),
+    }
 
 
 def test_a_part_of_a_graph_that_tensorrt_leaves_out_is_an_error(tmp_path: Path) -> None:
@@ -158,6 +169,14 @@ def test_plans_are_refused_where_there_is_no_gpu(plans: Path) -> None:
         load(str(plans))
 
 
+def test_plans_that_were_not_held_against_their_checkpoint_are_refused(
+    plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.tensorrt.place_of_gpu", lambda: Place(gpu="RTX 4090", capability="SM89"))
+    with pytest.raises(EngineError, match=r"never held against its checkpoint; run `proofreel export check "):
+        load(str(plans))
+
+
 def test_tensorrt_gives_its_reason_when_it_can_not_load_a_plan(plans: Path) -> None:
     with pytest.raises(EngineError, match=r"x\.plan can't be loaded by tensorrt_rtx .*CUDA driver"):
         deserialised((plans / DECODER_PLAN).read_bytes(), RTX, where="x.plan")
@@ -171,7 +190,7 @@ def test_a_plan_with_one_byte_changed_is_refused_before_tensorrt_sees_it(
     (copied / VISION_PLAN).write_bytes(plan)
     monkeypatch.setattr("engines.tensorrt.place_of_gpu", lambda: Place(gpu="RTX 4090", capability="SM89"))
     with pytest.raises(EngineError, match=r"vision\.plan is damaged; run `proofreel export tensorrt EXPORT"):
-        load(str(copied))
+        load(str(copied), unchecked=True)
 
 
 def test_plans_beside_the_manifest_of_another_export_are_refused(copied: Path, exports: Exports) -> None:
