@@ -44,14 +44,17 @@ class Plans:
     @property
     def identity(self) -> str:
         """A hash of the export, its plans and what built them: plans may answer otherwise than graphs."""
-        return str(sealed(self.document())["seal"])
+        return str(self.document()["seal"])
 
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
-        write_sealed(folder / NAME, self.document())
+        write_sealed(folder / NAME, self._body())
 
     def document(self) -> dict[str, Any]:
-        """The record as a JSON table."""
+        """`proofreel.plans/1`."""
+        return sealed(self._body())
+
+    def _body(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
     def rebuild(self, folder: Path, *, capability: str | None = None) -> str:

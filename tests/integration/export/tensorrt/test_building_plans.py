@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -223,6 +225,7 @@ def test_the_command_builds_for_a_gpu_that_is_not_here_and_says_what(
         monkeypatch,
     )
     told = json.loads(capsys.readouterr().out)
-    assert told["schema"] == "proofreel.plans/1"
+    jsonschema.validate(told, json.loads((files("export") / "schemas/plans-1.schema.json").read_text()))
+    assert told == json.loads((out / "plans.json").read_text())
     assert read_plans(out).limits == LIMITS
     assert told["capabilities"] == ["SM89"]
