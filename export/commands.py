@@ -79,9 +79,6 @@ def check(
         Literal["cpu", "cuda", "tensorrt"] | None,
         typer.Option(help="What runs the graphs; default: a GPU where there is one."),
     ] = None,
-    tensorrt: Annotated[
-        bool, typer.Option("--tensorrt", help="Also see that TensorRT builds the graphs as they were meant.")
-    ] = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,16 +87,9 @@ def check(
     Exit code 1 when they don't. `index` and `ask` take no export without a good check.
     """
     _check_libraries()
-    from export.checking import Inspect, check_export
+    from export.checking import check_export
 
-    inspections: list[Inspect] = []
-    if tensorrt:
-        from export.inspecting import tensorrt_reads
-
-        inspections.append(tensorrt_reads)
-    parity = check_export(
-        out, model=model, adapter=adapter, provider=provider, inspections=inspections, told=_tell
-    )
+    parity = check_export(out, model=model, adapter=adapter, provider=provider, told=_tell)
     if as_json:
         print(json.dumps(parity.document()))
     else:
