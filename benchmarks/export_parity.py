@@ -20,6 +20,7 @@ from engines.manifest import ExportType
 from engines.parity import Finding, Parity
 from export.checking import check_export
 from export.onnx import export_checkpoint
+from export.reading import read_by_tensorrt
 from tests import tiny_qwen
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
@@ -34,7 +35,7 @@ def measured(root: Path) -> Iterator[Parity]:
         for dtype in DTYPES:
             out = root / f"{family}-{dtype}"
             export_checkpoint(str(checkpoint), out, dtype=dtype, max_length=4096)
-            yield check_export(out, told=lambda _: None)
+            yield check_export(out, inspections=[read_by_tensorrt])
 
 
 def table(checks: list[Parity]) -> str:
@@ -56,7 +57,7 @@ def table(checks: list[Parity]) -> str:
 
 def _cell(finding: Finding) -> str:
     value = finding.value
-    shown = {"tokens alike": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(
+    shown = {"tokens alike": f"{value:.0f}", "count": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(
         finding.measure, f"{value:.5f}"
     )
     return shown + {True: "", False: " **red**", None: " (told)"}[finding.passed]

@@ -88,8 +88,11 @@ def check(
     """
     _check_libraries()
     from export.checking import check_export
+    from export.reading import read_by_tensorrt
 
-    parity = check_export(out, model=model, adapter=adapter, provider=provider, told=_tell)
+    parity = check_export(
+        out, model=model, adapter=adapter, provider=provider, inspections=[read_by_tensorrt], told=_tell
+    )
     if as_json:
         print(json.dumps(parity.document()))
     else:
