@@ -32,8 +32,9 @@ def check_export(
 ) -> Parity:
     """Measure the export (or the plans) in `folder` against its checkpoint, and write `parity.json` into it.
 
-    `model` and `adapter` are where the manifest says, unless given. Raises EngineError for an export or a
-    checkpoint that can't be used, ExportError when the checkpoint is another one or isn't found.
+    `model` and `adapter` are where the manifest says, unless given; `inspections` are for graphs, not plans.
+    Raises EngineError for an export or a checkpoint that can't be used, ExportError when the checkpoint is
+    another one or isn't found.
     """
     told("reading every file")
     manifest, runtime, identity, name = _plans(folder) if is_plans(folder) else _graphs(folder, provider)
@@ -42,7 +43,7 @@ def check_export(
     told("asking the checkpoint itself")
     truth = load_truth(manifest, model, adapter=adapter, device=runtime.device.type)
     findings = Check(runtime=runtime, dtype=manifest.dtype, truth=truth, told=told).findings()
-    for inspect in inspections:
+    for inspect in () if is_plans(folder) else inspections:
         findings += inspect(folder, manifest)
     parity = Parity(
         identity=identity,

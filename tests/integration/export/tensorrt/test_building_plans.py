@@ -19,6 +19,7 @@ from engines.plans import DECODER_PLAN, VISION_PLAN, Place, read_plans
 from engines.qwen.shapes import FAMILIES
 from engines.tensorrt import deserialised, load
 from engines.tensorrt_library import find_library
+from export.checking import check_export
 from export.tensorrt import Target, Workshop, build_engines, check_layers
 from grounding.errors import EngineError, ExportError
 from proofreel import cli
@@ -156,8 +157,9 @@ def test_without_a_gpu_the_command_asks_for_which_to_build(exports: Exports, tmp
 
 
 def test_plans_are_refused_where_there_is_no_gpu(plans: Path) -> None:
-    with pytest.raises(EngineError, match=r"PyTorch sees none here: use `--engine onnx`"):
-        load(str(plans))
+    for use in (load, lambda model: check_export(Path(model))):
+        with pytest.raises(EngineError, match=r"PyTorch sees none here: use `--engine onnx`"):
+            use(str(plans))
 
 
 def test_plans_that_were_not_held_against_their_checkpoint_are_refused(
