@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engines.manifest import NAME as MANIFEST
-from engines.manifest import FileSeal, check_sizes, read_sealed, write_sealed
+from engines.manifest import FileSeal, check_sizes, read_sealed, sealed, write_sealed
 from engines.plan_limits import Limits
 from engines.tensorrt_library import LIBRARIES, Library, LibraryName
 from grounding.errors import EngineError, printable
@@ -41,12 +41,20 @@ class Plans:
     layers: Mapping[str, Mapping[str, int]]
     files: Mapping[str, FileSeal]
 
+    @property
+    def identity(self) -> str:
+        """A hash of the export, its plans and what built them: plans may answer otherwise than graphs."""
+        return str(self.document()["seal"])
+
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
-        write_sealed(folder / NAME, self.document())
+        write_sealed(folder / NAME, self._body())
 
     def document(self) -> dict[str, Any]:
-        """The record as a JSON table."""
+        """`proofreel.plans/1`."""
+        return sealed(self._body())
+
+    def _body(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
     def rebuild(self, folder: Path, *, capability: str | None = None) -> str:

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from engines.manifest import COMPUTE, EMBEDDING, Manifest, read_manifest
+from engines.parity import require_parity
 from engines.plan_limits import Limits, padded_rows, picture_groups
 from engines.plans import (
     DECODER_PLAN,
     VISION_PLAN,
+    Plans,
     check_export,
     check_fits,
     place_of_gpu,
@@ -206,35 +208,68 @@ def load(
     *,
     settings: QwenSettings | None = None,
     prompts: PromptSet = PROOFREEL,
+    unchecked: bool = False,
 ) -> QwenEngine:
     """The engine of a folder of plans, on the GPU that PyTorch uses.
 
-    Raises EngineError when the folder isn't whole, or when its plans are for another GPU, library or export.
+    Raises EngineError when the folder isn't whole, when its plans are for another GPU, library or export, or
+    when they were not found to say what their checkpoint says (`unchecked` goes on, and makes another
+    fingerprint).
     """
     folder = Path(model)
+    opened = open_plans(folder)
+    if not unchecked:
+        require_parity(folder, identity=opened.plans.identity)
+    manifest = opened.manifest
+    try:
+        own = (settings or QwenSettings()).of_checkpoint(manifest.own)
+    except ValueError as error:
+        raise EngineError(f"plans {printable(folder)}: config.json, section proofreel: {error}") from error
+    return QwenEngine(
+        run_plans(folder, opened),
+        name="tensorrt",
+        source=opened.plans.identity + (" unchecked" if unchecked else ""),
+        words=Words(folder),
+        layout=manifest.layout,
+        normalisation=manifest.normalisation,
+        stops=frozenset(manifest.stops),
+        settings=replace(own, rows=min(own.rows, opened.plans.limits.rows[-1])),
+        prompts=prompts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Plans that fit the library and the GPU here."""
+
+    plans: Plans
+    manifest: Manifest
+    library: Library
+
+
+def open_plans(folder: Path) -> Opened:
+    """Look through a folder of plans before anything is loaded. Raises EngineError for what doesn't fit."""
     plans = read_plans(folder)
     manifest = read_manifest(folder, with_files=False)
     check_export(plans, manifest.identity, folder)
     library = find_library(plans.library)
     check_fits(plans, library, place_of_gpu(), folder)
+    return Opened(plans, manifest, library)
+
+
+def run_plans(folder: Path, opened: Opened) -> TensorRTRuntime:
+    """The runtime over a folder's plans. Raises EngineError for one that is damaged or can't be loaded."""
     vision, decoder = (
-        deserialised(read_plan(folder, plans, name), library, where=f"{printable(folder)}/{name}")
+        deserialised(
+            read_plan(folder, opened.plans, name), opened.library, where=f"{printable(folder)}/{name}"
+        )
         for name in (VISION_PLAN, DECODER_PLAN)
     )
-    runtime = TensorRTRuntime(
-        Networks(vision, decoder, library), manifest, plans.limits, embedding=_embedding(folder / EMBEDDING)
-    )
-    own = (settings or QwenSettings()).of_checkpoint(manifest.own)
-    return QwenEngine(
-        runtime,
-        name="tensorrt",
-        source=manifest.identity,
-        words=Words(folder),
-        layout=manifest.layout,
-        normalisation=manifest.normalisation,
-        stops=frozenset(manifest.stops),
-        settings=replace(own, rows=min(own.rows, plans.limits.rows[-1])),
-        prompts=prompts,
+    return TensorRTRuntime(
+        Networks(vision, decoder, opened.library),
+        opened.manifest,
+        opened.plans.limits,
+        embedding=_embedding(folder / EMBEDDING),
     )
 
 

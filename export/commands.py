@@ -67,7 +67,9 @@ def onnx(
 
 @export_app.command("check")
 def check(
-    out: Annotated[Path, typer.Argument(help="A folder that `proofreel export onnx` made.")],
+    out: Annotated[
+        Path, typer.Argument(help="A folder that `proofreel export onnx` or `export tensorrt` made.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(metavar="CHECKPOINT", help="What it was made from; default: where that was then."),

@@ -12,7 +12,7 @@ from pathlib import Path
 from engines.manifest import DECODER, VISION, Manifest
 from engines.parity import Finding
 from engines.tensorrt_library import Library, find_library
-from export.tensorrt import census, parsed
+from export.tensorrt import census, expected_layers, parsed
 from grounding.errors import EngineError, ExportError
 
 
@@ -22,11 +22,10 @@ def read_by_tensorrt(folder: Path, manifest: Manifest) -> Sequence[Finding]:
         library = _library()
     except EngineError as error:
         return [_finding("not looked at", 0, None, note=str(error))]
-    shapes = manifest.shapes
-    fused = {"ATTENTION_OUTPUT": shapes.text.layers, "KV_CACHE_UPDATE": 2 * shapes.text.layers}
+    expected = expected_layers(manifest.shapes)
     return [
-        *_read(folder / VISION, library, {"ATTENTION_OUTPUT": shapes.vision.depth}),
-        *_read(folder / DECODER, library, fused),
+        *_read(folder / VISION, library, expected["vision"]),
+        *_read(folder / DECODER, library, expected["decoder"]),
     ]
 
 

@@ -26,6 +26,7 @@ from engines.plans import (
     place_of_gpu,
     read_plans,
 )
+from engines.qwen.shapes import Shapes
 from engines.tensorrt_library import Library, LibraryName, find_library
 from export.folders import whole_folder
 from export.profiles import Profile, decoder_profiles, default_limits, vision_profile
@@ -75,21 +76,19 @@ def build_engines(
     workshop = Workshop(found, target, fused=manifest.dtype != "fp32", workspace_bytes=workspace_bytes)
     workshop.timing = _read_if_there(out / TIMING_CACHE)
     with whole_folder(out, mark=NAME, what="folder of plans") as made:
+        expected = expected_layers(manifest.shapes)
         built = {
             "vision": workshop.build(
                 folder / VISION,
                 made / VISION_PLAN,
                 profiles=[vision_profile(manifest.shapes, limits)],
-                expected={"ATTENTION_OUTPUT": manifest.shapes.vision.depth},
+                expected=expected["vision"],
             ),
             "decoder": workshop.build(
                 folder / DECODER,
                 made / DECODER_PLAN,
                 profiles=decoder_profiles(manifest, limits),
-                expected={
-                    "ATTENTION_OUTPUT": manifest.shapes.text.layers,
-                    "KV_CACHE_UPDATE": 2 * manifest.shapes.text.layers,
-                },
+                expected=expected["decoder"],
             ),
         }
         if workshop.timing:
@@ -238,6 +237,15 @@ def _decompose(network: Any, api: Any) -> None:
         if layer.type == api.LayerType.ATTENTION_OUTPUT:
             layer.__class__ = api.IAttentionOutputLayer  # the bindings give only the base class
             layer.attention.decomposable = True
+
+
+def expected_layers(shapes: Shapes) -> dict[str, dict[str, int]]:
+    """How many layers of the kinds that tell whether a graph was read as it was meant."""
+    layers = shapes.text.layers
+    return {
+        "vision": {"ATTENTION_OUTPUT": shapes.vision.depth},
+        "decoder": {"ATTENTION_OUTPUT": layers, "KV_CACHE_UPDATE": 2 * layers},
+    }
 
 
 def check_layers(layers: Mapping[str, int], expected: Mapping[str, int], *, graph: Path) -> None:

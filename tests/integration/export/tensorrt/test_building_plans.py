@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -17,6 +19,7 @@ from engines.plans import DECODER_PLAN, VISION_PLAN, Place, read_plans
 from engines.qwen.shapes import FAMILIES
 from engines.tensorrt import deserialised, load
 from engines.tensorrt_library import find_library
+from export.checking import check_export
 from export.tensorrt import Target, Workshop, build_engines, check_layers
 from grounding.errors import EngineError, ExportError
 from proofreel import cli
@@ -154,7 +157,16 @@ def test_without_a_gpu_the_command_asks_for_which_to_build(exports: Exports, tmp
 
 
 def test_plans_are_refused_where_there_is_no_gpu(plans: Path) -> None:
-    with pytest.raises(EngineError, match=r"PyTorch sees none here: use `--engine onnx`"):
+    for use in (load, lambda model: check_export(Path(model))):
+        with pytest.raises(EngineError, match=r"PyTorch sees none here: use `--engine onnx`"):
+            use(str(plans))
+
+
+def test_plans_that_were_not_held_against_their_checkpoint_are_refused(
+    plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.tensorrt.place_of_gpu", lambda: Place(gpu="RTX 4090", capability="SM89"))
+    with pytest.raises(EngineError, match=r"never held against its checkpoint; run `proofreel export check "):
         load(str(plans))
 
 
@@ -171,7 +183,7 @@ def test_a_plan_with_one_byte_changed_is_refused_before_tensorrt_sees_it(
     (copied / VISION_PLAN).write_bytes(plan)
     monkeypatch.setattr("engines.tensorrt.place_of_gpu", lambda: Place(gpu="RTX 4090", capability="SM89"))
     with pytest.raises(EngineError, match=r"vision\.plan is damaged; run `proofreel export tensorrt EXPORT"):
-        load(str(copied))
+        load(str(copied), unchecked=True)
 
 
 def test_plans_beside_the_manifest_of_another_export_are_refused(copied: Path, exports: Exports) -> None:
@@ -204,6 +216,7 @@ def test_the_command_builds_for_a_gpu_that_is_not_here_and_says_what(
         monkeypatch,
     )
     told = json.loads(capsys.readouterr().out)
-    assert told["schema"] == "proofreel.plans/1"
+    jsonschema.validate(told, json.loads((files("export") / "schemas/plans-1.schema.json").read_text()))
+    assert told == json.loads((out / "plans.json").read_text())
     assert read_plans(out).limits == LIMITS
     assert told["capabilities"] == ["SM89"]

@@ -21,7 +21,9 @@ from engines.qwen.torch_runtime import TorchRuntime
 from engines.qwen.vision import Grid
 from engines.tensorrt import Networks, TensorRTRuntime
 from engines.tensorrt_library import find_library
+from export.parity import Check
 from export.profiles import decoder_profiles, vision_profile
+from export.reference import load_truth
 from grounding.errors import EngineError
 from tests import tiny_qwen
 from tests.integration.export.tensorrt.conftest import MAX_LENGTH, Checkpoints, Exports
@@ -87,6 +89,17 @@ def test_answers_are_the_ones_that_pytorch_writes(
     assert {profile for profile, _ in networks.decoder.runs} == {2, 3}  # prefill and decode of 2 to 4 rows
     alone = Generator(runtime, stops=frozenset()).write(prefixes[:1], asks[:1], Sampling(max_new=24))
     assert alone[0].ids == expected[0]
+    assert {profile for profile, _ in networks.decoder.runs} == {0, 1, 2, 3}
+
+
+def test_the_runtime_passes_the_whole_parity_check(exports: Exports, checkpoints: Checkpoints) -> None:
+    export = exports("qwen3_vl", "fp32")
+    limits = Limits(rows=(2, 8), chunk=128, pictures=4, patches=256)
+    runtime, networks = runtime_of(export, limits)
+    truth = load_truth(read_manifest(export), str(checkpoints("qwen3_vl")), adapter=None, device="cpu")
+    findings = Check(runtime=runtime, dtype="fp32", truth=truth, told=lambda _: None).findings()
+    assert [finding for finding in findings if finding.passed is False] == []
+    assert sum(finding.passed is True for finding in findings) > 10
     assert {profile for profile, _ in networks.decoder.runs} == {0, 1, 2, 3}
 
 
