@@ -20,6 +20,7 @@ from engines.manifest import ExportType
 from engines.parity import Finding, Parity
 from export.checking import check_export
 from export.onnx import export_checkpoint
+from export.reading import read_by_tensorrt
 from tests import tiny_qwen
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
@@ -34,7 +35,7 @@ def measured(root: Path) -> Iterator[Parity]:
         for dtype in DTYPES:
             out = root / f"{family}-{dtype}"
             export_checkpoint(str(checkpoint), out, dtype=dtype, max_length=4096)
-            yield check_export(out, told=lambda _: None)
+            yield check_export(out, inspections=[read_by_tensorrt])
 
 
 def table(checks: list[Parity]) -> str:
@@ -48,14 +49,15 @@ def table(checks: list[Parity]) -> str:
             rows[name][head] = "; ".join(filter(None, [rows[name].get(head), _cell(finding)]))
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     lines += [
-        f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |" for name, cells in rows.items()
+        f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |"
+        for name, cells in sorted(rows.items(), key=lambda row: row[0][0])
     ]
     return "\n".join(lines)
 
 
 def _cell(finding: Finding) -> str:
     value = finding.value
-    shown = {"tokens alike": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(
+    shown = {"tokens alike": f"{value:.0f}", "count": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(
         finding.measure, f"{value:.5f}"
     )
     return shown + {True: "", False: " **red**", None: " (told)"}[finding.passed]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -75,10 +75,10 @@ class Manifest:
         write_sealed(folder / NAME, _plain(self))
 
 
-def read_manifest(folder: Path, *, but: Collection[str] = ()) -> Manifest:
+def read_manifest(folder: Path, *, with_files: bool = True) -> Manifest:
     """The manifest of an export, checked: its seal, its fields, and that every file is there in full size.
 
-    Those named in `but` may be missing. Raises EngineError with what is wrong and the command that mends it.
+    `with_files` False leaves the files out. Raises EngineError with what is wrong and what mends it.
     """
     where = f"export {printable(folder)}"
     again = "run `proofreel export onnx` again"
@@ -89,8 +89,8 @@ def read_manifest(folder: Path, *, but: Collection[str] = ()) -> Manifest:
         raise EngineError(f"{where}: {NAME} has no {error}; {again}") from error
     except (ValueError, TypeError) as error:
         raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
-    needed = {name: seal for name, seal in manifest.files.items() if name not in but}
-    check_sizes(folder, needed, where=where, again=again)
+    if with_files:
+        check_sizes(folder, manifest.files, where=where, again=again)
     return manifest
 
 

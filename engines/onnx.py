@@ -54,10 +54,9 @@ class OnnxRuntime:
     ) -> None:
         self.shapes, self.max_length = manifest.shapes, manifest.max_length
         self.dtype: torch.dtype = getattr(torch, COMPUTE[manifest.dtype])
-        self.device = torch.device("cpu" if provider == "cpu" else "cuda")
+        self.device = check_runs_here(folder, manifest, provider)
         self.max_chunk = 4096
         self.check_every = 1 if provider == "cpu" else 16
-        _check_runs_here(folder, manifest, self.device)
         self._embedding = _embedding(folder / EMBEDDING).to(self.device, self.dtype)
         self._vision = _session(folder / VISION, provider, num_threads)
         self._decoder = _session(folder / DECODER, provider, num_threads)
@@ -161,6 +160,12 @@ def load(
     manifest = read_manifest(folder)
     if not unchecked:
         require_parity(folder, identity=manifest.identity)
+    try:
+        own = (settings or QwenSettings()).of_checkpoint(manifest.own)
+    except ValueError as error:
+        raise EngineError(
+            f"export {printable(folder)}: its config.json, section proofreel: {error}"
+        ) from error
     runtime = OnnxRuntime(folder, manifest, provider=provider or best_provider(), num_threads=num_threads)
     return QwenEngine(
         runtime,
@@ -170,13 +175,32 @@ def load(
         layout=manifest.layout,
         normalisation=manifest.normalisation,
         stops=frozenset(manifest.stops),
-        settings=(settings or QwenSettings()).of_checkpoint(manifest.own),
+        settings=own,
         prompts=prompts,
     )
 
 
-def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> None:
-    """That there are kernels for the export's type, and memory for its weights and one question."""
+def _check_provider(provider: Provider) -> None:
+    """That onnxruntime has it, and that PyTorch, whose tensors it is given, sees a GPU if it needs one."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    wanted = _EXECUTION[provider][0]
+    if wanted not in there:
+        raise EngineError(
+            f"onnxruntime here has no {wanted} (it has {', '.join(there)}): install the extra [gpu], or "
+            "use cpu"
+        )
+    if provider != "cpu" and not torch.cuda.is_available():
+        raise EngineError(f"{wanted} was asked for, and PyTorch sees no GPU here: use cpu")
+
+
+def check_runs_here(folder: Path, manifest: Manifest, provider: Provider) -> torch.device:
+    """The device of a provider that is there, with kernels for the export's type, and memory for its weights
+    and one question. Raises EngineError for what is missing.
+    """
+    _check_provider(provider)
+    device = torch.device("cpu" if provider == "cpu" else "cuda")
     where = f"export {printable(folder)}"
     if manifest.dtype == "bf16" and device.type == "cpu":
         raise EngineError(
@@ -194,6 +218,7 @@ def _check_runs_here(folder: Path, manifest: Manifest, device: torch.device) -> 
             f"question of up to {manifest.max_length} tokens, and {free / 1e9:.1f} GB are free: export with "
             "fewer bits or a smaller --max-length"
         )
+    return device
 
 
 def best_provider() -> Provider:
@@ -207,13 +232,6 @@ def best_provider() -> Provider:
 def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
-    wanted = _EXECUTION[provider]
-    if wanted[0] not in there:
-        raise EngineError(
-            f"onnxruntime here has no {wanted[0]} (it has {', '.join(there)}): install the extra [gpu], or "
-            "use cpu"
-        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 3
@@ -223,7 +241,10 @@ def _session(path: Path, provider: Provider, num_threads: int) -> Any:
     exact = {"CUDAExecutionProvider": {"use_tf32": "0"}}
     try:
         return onnxruntime.InferenceSession(
-            str(path), options, providers=wanted, provider_options=[exact.get(name, {}) for name in wanted]
+            str(path),
+            options,
+            providers=_EXECUTION[provider],
+            provider_options=[exact.get(name, {}) for name in _EXECUTION[provider]],
         )
     except Exception as error:  # onnxruntime's errors share no class of their own
         raise EngineError(

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from engines.manifest import FileSeal, check_sizes, read_sealed, write_sealed
+from engines.manifest import NAME as MANIFEST
+from engines.manifest import FileSeal, check_sizes, read_sealed, sealed, write_sealed
+from engines.plan_limits import Limits
 from engines.tensorrt_library import LIBRARIES, Library, LibraryName
 from grounding.errors import EngineError, printable
 
@@ -21,34 +23,6 @@ NAME = "plans.json"
 VISION_PLAN, DECODER_PLAN = "vision.plan", "decoder.plan"
 
 AttentionMode = Literal["fused", "decomposed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What plans hold. `rows`: the ends of their ranges of batch sizes, rising; `chunk`: most new tokens a
-    row at once; `pictures`: most of them seen at once; `patches`: most of one picture.
-    """
-
-    rows: tuple[int, ...]
-    chunk: int
-    pictures: int
-    patches: int
-
-    def __post_init__(self) -> None:
-        if not self.rows or list(self.rows) != sorted({*self.rows}) or self.rows[0] < 1:
-            raise ValueError(f"rows {list(self.rows)}: give rising numbers of at least 1, as 4,32")
-        for name in ("chunk", "pictures", "patches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-
-    @property
-    def ranges(self) -> tuple[tuple[int, int], ...]:
-        """The ranges of batch sizes, each with a profile for prefill and one for decode."""
-        return tuple(zip((1, *(end + 1 for end in self.rows[:-1])), self.rows, strict=True))
-
-    def windows(self, window_patches: int) -> int:
-        """Most windows at once, when a full one has so many patches: twice what full ones would be."""
-        return self.pictures * max(2 * self.patches // window_patches, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +41,20 @@ class Plans:
     layers: Mapping[str, Mapping[str, int]]
     files: Mapping[str, FileSeal]
 
+    @property
+    def identity(self) -> str:
+        """A hash of the export, its plans and what built them: plans may answer otherwise than graphs."""
+        return str(self.document()["seal"])
+
     def write(self, folder: Path) -> None:
         """Write it into `folder`, sealed."""
-        write_sealed(folder / NAME, self.document())
+        write_sealed(folder / NAME, self._body())
 
     def document(self) -> dict[str, Any]:
-        """The record as a JSON table."""
+        """`proofreel.plans/1`."""
+        return sealed(self._body())
+
+    def _body(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
     def rebuild(self, folder: Path, *, capability: str | None = None) -> str:
@@ -104,7 +86,8 @@ def read_plans(folder: Path) -> Plans:
         plans = _plans(body)
     except (ValueError, TypeError, KeyError) as error:
         raise EngineError(f"{where}: {NAME} can't be used: {error}; {again}") from error
-    check_sizes(folder, plans.files, where=where, again=again)
+    needed = {name: seal for name, seal in plans.files.items() if name != MANIFEST}  # it has an identity
+    check_sizes(folder, needed, where=where, again=again)
     return plans
 
 

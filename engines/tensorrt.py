@@ -6,7 +6,8 @@ Batches are padded to a few sizes; for each, a decode step is captured once as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.manifest import COMPUTE, EMBEDDING, GRAPHS, Manifest, read_manifest
+from engines.manifest import COMPUTE, EMBEDDING, Manifest, read_manifest
+from engines.parity import require_parity
+from engines.plan_limits import Limits, padded_rows, picture_groups
 from engines.plans import (
     DECODER_PLAN,
     VISION_PLAN,
-    Limits,
+    Plans,
     check_export,
     check_fits,
     place_of_gpu,
@@ -29,9 +32,9 @@ from engines.qwen.caches import CachePool, TensorCache
 from engines.qwen.engine import QwenEngine
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, decoder_inputs, vision_feed, vision_outputs
 from engines.qwen.settings import QwenSettings
-from engines.qwen.shapes import Shapes
 from engines.qwen.vision import Grid
 from engines.qwen.words import Words
+from engines.tensorrt_contexts import Call, Context, Plan, Workspace
 from engines.tensorrt_library import Library, find_library
 from grounding.errors import EngineError, printable
 from grounding.prompts import PROOFREEL, PromptSet
@@ -67,11 +70,14 @@ class TensorRTRuntime:
         self._embedding = embedding.to(self.device, self.dtype)
         self._cache_names = decoder_caches(self.shapes)
         _check_in_place(networks.decoder, self._cache_names)
-        workspace = _Workspace(self.device)  # both plans reserve theirs before a context takes its address
-        vision = _Plan(networks.vision, networks.library, workspace)
-        self._decoder = _Plan(networks.decoder, networks.library, workspace)
+        workspace = Workspace(self.device)  # both plans reserve theirs before a context takes its address
+        vision = Plan(networks.vision, networks.library, workspace)
+        self._decoder = Plan(networks.decoder, networks.library, workspace)
         self._vision = vision.context(0)
-        self._prefill: dict[int, _Context] = {}
+        self._prefill: dict[int, Context] = {}
+        self._side: Any = None
+        if self.device.type == "cuda":
+            self._side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         self._pool = CachePool(self.shapes.text, device=self.device, dtype=self.dtype, length=self.max_length)
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -86,7 +92,8 @@ class TensorRTRuntime:
         parts, start = [], 0
         for group in picture_groups(grids, self.shapes, self._limits):
             count = sum(rows * columns for _, rows, columns in group)
-            parts.append(self._see_group(patches[start : start + count], group))
+            with self._on_own_stream():
+                parts.append(self._see_group(patches[start : start + count], group))
             start += count
         return tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
 
@@ -125,20 +132,33 @@ class TensorRTRuntime:
         cache: TensorCache,
     ) -> Tensor:
         """Logits [B, V] of each row's token `last`; the cache then holds the new tokens too."""
-        given = (x_BSE, *rotary, at, last)
-        if x_BSE.shape[1] == 1 and not deepstack:
-            if cache.bound is None:
-                cache.bound = self._call(cache, length=1, decode=True)
-            step: _Call = cache.bound
-        else:
-            step = self._call(cache, length=x_BSE.shape[1], decode=False)
-        return step.run((*given, *deepstack))
+        with self._on_own_stream():
+            return self._step(cache, x_BSE, deepstack).run((x_BSE, *rotary, at, last, *deepstack))
 
     def close(self) -> None:
         """Let go of the kept caches; the engines go with the last reference to the runtime."""
         self._pool.clear()
 
-    def _call(self, cache: TensorCache, *, length: int, decode: bool) -> _Call:
+    def _step(self, cache: TensorCache, x_BSE: Tensor, deepstack: Sequence[Tensor]) -> Call:
+        if x_BSE.shape[1] > 1 or deepstack:
+            return self._call(cache, length=x_BSE.shape[1], decode=False)
+        if cache.bound is None:
+            cache.bound = self._call(cache, length=1, decode=True)
+        step: Call = cache.bound
+        return step
+
+    @contextmanager
+    def _on_own_stream(self) -> Iterator[None]:
+        """On the default stream TensorRT waits for the whole device before and after each run."""
+        if self._side is None:
+            yield
+            return
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):
+            yield
+        torch.cuda.current_stream().wait_stream(self._side)
+
+    def _call(self, cache: TensorCache, *, length: int, decode: bool) -> Call:
         text, rows = self.shapes.text, cache.rows
 
         def zeros(*size: int, dtype: torch.dtype = self.dtype) -> Tensor:
@@ -156,7 +176,7 @@ class TensorRTRuntime:
             name + "_out": tensor for name, tensor in zip(self._cache_names, cache.tensors, strict=True)
         }
         names = decoder_inputs(self.shapes)
-        return _Call(
+        return Call(
             self._context(rows, decode=decode),
             inputs=dict(zip(names, [*inputs, *cache.tensors], strict=True)),
             given=inputs,
@@ -164,7 +184,7 @@ class TensorRTRuntime:
             replayed=decode and self.device.type == "cuda",
         )
 
-    def _context(self, rows: int, *, decode: bool) -> _Context:
+    def _context(self, rows: int, *, decode: bool) -> Context:
         """A captured step needs a context that nothing else changes; all prefill of a range shares one."""
         number = next(n for n, (_, most) in enumerate(self._limits.ranges) if rows <= most)
         if decode:
@@ -172,157 +192,6 @@ class TensorRTRuntime:
         if number not in self._prefill:
             self._prefill[number] = self._decoder.context(2 * number)
         return self._prefill[number]
-
-
-class _Workspace:
-    """The scratch memory of all contexts: they run one after the other, so they share it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.memory = torch.empty(0, dtype=torch.uint8, device=device)
-
-    def reserve(self, size: int) -> None:
-        """Make it at least `size` bytes. Only before any context has been given its address."""
-        if size > len(self.memory):
-            self.memory = torch.empty(size, dtype=torch.uint8, device=self._device)
-
-
-class _Plan:
-    """An engine, and the contexts made of it."""
-
-    def __init__(self, engine: Any, library: Library, workspace: _Workspace) -> None:
-        self._engine, self._library, self._workspace = engine, library, workspace
-        for profile in range(engine.num_optimization_profiles):
-            workspace.reserve(engine.get_device_memory_size_for_profile_v2(profile))
-
-    def context(self, profile: int) -> _Context:
-        """A new context of that profile, in the shared workspace."""
-        strategy = self._library.api.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = self._engine.create_execution_context(strategy)
-        if context is None:
-            raise EngineError(f"TensorRT can't make ready to run: {self._library.last_error()}")
-        memory = self._workspace.memory
-        context.set_optimization_profile_async(profile, _stream(memory.device))
-        context.set_device_memory(memory.data_ptr(), len(memory))
-        return _Context(context, self._library, memory)
-
-
-class _Context:
-    """An `IExecutionContext` of one profile; `memory` is the workspace that it keeps."""
-
-    def __init__(self, context: Any, library: Library, memory: Tensor) -> None:
-        self._context, self._library, self._memory = context, library, memory
-
-    def run(self, *, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
-        """Bind every tensor by its address and put the run on PyTorch's stream."""
-        for name, tensor in inputs.items():
-            if not self._context.set_input_shape(name, tuple(tensor.shape)):
-                raise EngineError(
-                    f"the plan takes no {name} of {tuple(tensor.shape)}: {self._library.last_error()}"
-                )
-        for name, tensor in (*inputs.items(), *outputs.items()):
-            assert tensor.is_contiguous()
-            self._context.set_tensor_address(name, tensor.data_ptr())
-        if not self._context.execute_async_v3(_stream(self._memory.device)):
-            raise EngineError(f"TensorRT stopped in the middle of a run: {self._library.last_error()}")
-
-    def can_be_captured(self) -> bool:
-        """Whether a run may be captured now: TensorRT-RTX may still be compiling its kernels."""
-        capturable = getattr(self._context, "is_stream_capturable", None)
-        return capturable is None or bool(capturable(_stream(self._memory.device)))
-
-
-class _Call:
-    """A run of the decoder over one cache; captured after its first time if it is to be `replayed`."""
-
-    def __init__(
-        self,
-        context: _Context,
-        *,
-        inputs: Mapping[str, Tensor],
-        given: Sequence[Tensor],
-        outputs: Mapping[str, Tensor],
-        replayed: bool,
-    ) -> None:
-        self._context, self._replayed = context, replayed
-        self._inputs, self._given, self._outputs = inputs, given, outputs
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    def run(self, given: Sequence[Tensor]) -> Tensor:
-        """Logits of the rows given; rows that pad the batch, and inputs that are left out, stay zero."""
-        for kept, new in zip(self._given, given, strict=False):
-            kept[: len(new)].copy_(new)
-        if self._graph is not None:
-            self._graph.replay()
-        else:
-            self._launch()
-            if self._replayed and self._context.can_be_captured():
-                self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph):
-                    self._launch()
-        return self._outputs["logits"][: len(given[0])]
-
-    def _launch(self) -> None:
-        self._context.run(inputs=self._inputs, outputs=self._outputs)
-
-
-def padded_rows(rows: int, limits: Limits) -> int:
-    """The batch size that `rows` are padded to: a power of two, or the most the plans take.
-
-    Raises EngineError when they take fewer.
-    """
-    most = limits.rows[-1]
-    if rows > most:
-        raise EngineError(
-            f"{rows} rows at once are more than the {most} that these plans were built for: ask fewer "
-            f"questions of fewer clips at once, or build them with `--rows {rows}`"
-        )
-    return min(1 << (rows - 1).bit_length(), most)
-
-
-def picture_groups(grids: Sequence[Grid], shapes: Shapes, limits: Limits) -> Iterator[list[Grid]]:
-    """The pictures in order, as many at once as the vision plan takes; a video counts as its pictures.
-
-    Raises EngineError for one of more patches than it takes.
-    """
-    group: list[Grid] = []
-    patches = windows = 0
-    for times, rows, columns in grids:
-        if rows * columns > limits.patches:
-            raise EngineError(
-                f"a picture of {rows} x {columns} patches is larger than the {limits.patches} that these "
-                f"plans take: take smaller frames, or build them with `--patches {rows * columns}`"
-            )
-        cut = _windows(rows, columns, shapes)
-        for _ in range(times):
-            full = (
-                len(group) == limits.pictures or patches + rows * columns > limits.pictures * limits.patches
-            )
-            if group and (full or windows + cut > limits.windows(window_patches(shapes))):
-                yield group
-                group, patches, windows = [], 0, 0
-            group.append((1, rows, columns))
-            patches, windows = patches + rows * columns, windows + cut
-    if group:
-        yield group
-
-
-def window_patches(shapes: Shapes) -> int:
-    """Patches in a full window of Qwen2.5-VL's vision tower, one where there are none."""
-    side = max(shapes.vision.window // shapes.vision.patch, 1)
-    return side**2
-
-
-def _windows(rows: int, columns: int, shapes: Shapes) -> int:
-    side = max(shapes.vision.window // shapes.vision.patch, 1)
-    return -(-rows // side) * -(-columns // side)
-
-
-def _stream(device: torch.device) -> int:
-    if device.type != "cuda":
-        return 0
-    handle: int = torch.cuda.current_stream(device).cuda_stream
-    return handle
 
 
 def _check_in_place(engine: Any, caches: Sequence[str]) -> None:
@@ -339,35 +208,68 @@ def load(
     *,
     settings: QwenSettings | None = None,
     prompts: PromptSet = PROOFREEL,
+    unchecked: bool = False,
 ) -> QwenEngine:
     """The engine of a folder of plans, on the GPU that PyTorch uses.
 
-    Raises EngineError when the folder isn't whole, or when its plans are for another GPU, library or export.
+    Raises EngineError when the folder isn't whole, when its plans are for another GPU, library or export, or
+    when they were not found to say what their checkpoint says (`unchecked` goes on, and makes another
+    fingerprint).
     """
     folder = Path(model)
-    plans = read_plans(folder)
-    manifest = read_manifest(folder, but=GRAPHS)
-    check_export(plans, manifest.identity, folder)
-    library = find_library(plans.library)
-    check_fits(plans, library, place_of_gpu(), folder)
-    vision, decoder = (
-        deserialised(read_plan(folder, plans, name), library, where=f"{printable(folder)}/{name}")
-        for name in (VISION_PLAN, DECODER_PLAN)
-    )
-    runtime = TensorRTRuntime(
-        Networks(vision, decoder, library), manifest, plans.limits, embedding=_embedding(folder / EMBEDDING)
-    )
-    own = (settings or QwenSettings()).of_checkpoint(manifest.own)
+    opened = open_plans(folder)
+    if not unchecked:
+        require_parity(folder, identity=opened.plans.identity)
+    manifest = opened.manifest
+    try:
+        own = (settings or QwenSettings()).of_checkpoint(manifest.own)
+    except ValueError as error:
+        raise EngineError(f"plans {printable(folder)}: config.json, section proofreel: {error}") from error
     return QwenEngine(
-        runtime,
+        run_plans(folder, opened),
         name="tensorrt",
-        source=manifest.identity,
+        source=opened.plans.identity + (" unchecked" if unchecked else ""),
         words=Words(folder),
         layout=manifest.layout,
         normalisation=manifest.normalisation,
         stops=frozenset(manifest.stops),
-        settings=replace(own, rows=min(own.rows, plans.limits.rows[-1])),
+        settings=replace(own, rows=min(own.rows, opened.plans.limits.rows[-1])),
         prompts=prompts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Plans that fit the library and the GPU here."""
+
+    plans: Plans
+    manifest: Manifest
+    library: Library
+
+
+def open_plans(folder: Path) -> Opened:
+    """Look through a folder of plans before anything is loaded. Raises EngineError for what doesn't fit."""
+    plans = read_plans(folder)
+    manifest = read_manifest(folder, with_files=False)
+    check_export(plans, manifest.identity, folder)
+    library = find_library(plans.library)
+    check_fits(plans, library, place_of_gpu(), folder)
+    return Opened(plans, manifest, library)
+
+
+def run_plans(folder: Path, opened: Opened) -> TensorRTRuntime:
+    """The runtime over a folder's plans. Raises EngineError for one that is damaged or can't be loaded."""
+    vision, decoder = (
+        deserialised(
+            read_plan(folder, opened.plans, name), opened.library, where=f"{printable(folder)}/{name}"
+        )
+        for name in (VISION_PLAN, DECODER_PLAN)
+    )
+    return TensorRTRuntime(
+        Networks(vision, decoder, opened.library),
+        opened.manifest,
+        opened.plans.limits,
+        embedding=_embedding(folder / EMBEDDING),
     )
 
 

@@ -16,7 +16,7 @@ _MODULES: dict[LibraryName, tuple[str, ...]] = {
     "tensorrt": ("tensorrt",),
     "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),  # the bindings alone do as well
 }
-_PACKAGE: dict[LibraryName, str] = {"tensorrt": "tensorrt-cu13", "tensorrt_rtx": "tensorrt-rtx-cu13"}
+_EXTRA: dict[LibraryName, str] = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt-rtx"}
 _OLDEST = (10, 15)  # the first `tensorrt` whose parser knows TensorScatter and Attention
 
 _UNHEARD = ("VERBOSE", "INFO")
@@ -50,17 +50,16 @@ def find_library(name: LibraryName | None = None) -> Library:
 
     Raises EngineError when it isn't installed, can't be loaded or is too old.
     """
+    wanted = LIBRARIES if name is None else (name,)
     reasons = []
-    for wanted in LIBRARIES if name is None else (name,):
-        for module in _MODULES[wanted]:
+    for one in wanted:
+        for module in _MODULES[one]:
             try:
-                return _library(wanted, module)
+                return _library(one, module)
             except ImportError as error:
                 reasons.append(str(error))
-    which = _PACKAGE[name] if name else " or ".join(f"`pip install {_PACKAGE[n]}`" for n in LIBRARIES)
-    if name:
-        which = f"`pip install {which}`"
-    raise EngineError(f"{name or 'TensorRT'} is not installed here ({reasons[-1]}): {which}")
+    installs = " or ".join(f"`pip install 'proofreel[{_EXTRA[n]}]'`" for n in wanted)
+    raise EngineError(f"{' or '.join(wanted)} is not installed here ({reasons[-1]}): {installs}")
 
 
 @cache
@@ -69,7 +68,7 @@ def _library(name: LibraryName, module: str) -> Library:
     version = str(api.__version__)
     if name == "tensorrt" and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         raise EngineError(
-            f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U tensorrt-cu13`"
+            f"tensorrt {version} is here; 10.15 or later is needed: `pip install -U 'proofreel[tensorrt]'`"
         )
     return Library(name=name, version=version, api=api, log=_log(api))
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from export import tensorrt_command
 from grounding.errors import ExportError, printable
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
@@ -66,7 +67,9 @@ def onnx(
 
 @export_app.command("check")
 def check(
-    out: Annotated[Path, typer.Argument(help="A folder that `proofreel export onnx` made.")],
+    out: Annotated[
+        Path, typer.Argument(help="A folder that `proofreel export onnx` or `export tensorrt` made.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(metavar="CHECKPOINT", help="What it was made from; default: where that was then."),
@@ -85,8 +88,11 @@ def check(
     """
     _check_libraries()
     from export.checking import check_export
+    from export.reading import read_by_tensorrt
 
-    parity = check_export(out, model=model, adapter=adapter, provider=provider, told=_tell)
+    parity = check_export(
+        out, model=model, adapter=adapter, provider=provider, inspections=[read_by_tensorrt], told=_tell
+    )
     if as_json:
         print(json.dumps(parity.document()))
     else:
@@ -95,6 +101,9 @@ def check(
         print_parity(parity)
     if not parity.passed:
         raise typer.Exit(1)
+
+
+tensorrt_command.register(export_app)
 
 
 def _tell(what: str) -> None:

@@ -1,7 +1,7 @@
 """`proofreel export check`: an export's graphs against the checkpoint they were made from.
 
 1. the same features and logits; 2. the same tokens; 3. in fewer bits: the same directions and decided
-winners; 4. the same answers however a batch is made up. Point 5, that TensorRT reads every graph, isn't here.
+winners; 4. the same answers however a batch is made up. Point 5 is in `export.reading`.
 Shapes: B rows, T tokens of an answer, V vocabulary.
 """
 

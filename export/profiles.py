@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engines.manifest import Manifest
-from engines.plans import Limits
+from engines.plan_limits import Limits, window_patches
 from engines.qwen.graphs import decoder_caches, decoder_deepstack
 from engines.qwen.settings import QwenSettings
 from engines.qwen.shapes import Shapes
-from engines.tensorrt import window_patches
 
 Size = tuple[int, ...]
 Profile = Mapping[str, tuple[Size, Size, Size]]

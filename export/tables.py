@@ -40,7 +40,9 @@ def cells(finding: Finding) -> list[str]:
 
 
 def _number(value: float, measure: Measure) -> str:
-    return {"tokens alike": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(measure, f"{value:.5f}")
+    return {"tokens alike": f"{value:.0f}", "count": f"{value:.0f}", "largest error": f"{value:.1e}"}.get(
+        measure, f"{value:.5f}"
+    )
 
 
 def _console() -> Console:

@@ -16,16 +16,17 @@ from typing import Any
 
 from engines.manifest import DECODER, GRAPHS, VISION, read_manifest, seal_of
 from engines.manifest import NAME as MANIFEST
+from engines.plan_limits import Limits
 from engines.plans import (
     DECODER_PLAN,
     NAME,
     VISION_PLAN,
     AttentionMode,
-    Limits,
     Plans,
     place_of_gpu,
     read_plans,
 )
+from engines.qwen.shapes import Shapes
 from engines.tensorrt_library import Library, LibraryName, find_library
 from export.folders import whole_folder
 from export.profiles import Profile, decoder_profiles, default_limits, vision_profile
@@ -70,26 +71,24 @@ def build_engines(
     """
     manifest = read_manifest(folder)
     found = find_library(library)
-    target = _target(found, capabilities)
+    target = target_of(found, capabilities)
     limits = limits or default_limits(manifest)
-    workshop = _Workshop(found, target, fused=manifest.dtype != "fp32", workspace_bytes=workspace_bytes)
+    workshop = Workshop(found, target, fused=manifest.dtype != "fp32", workspace_bytes=workspace_bytes)
     workshop.timing = _read_if_there(out / TIMING_CACHE)
     with whole_folder(out, mark=NAME, what="folder of plans") as made:
+        expected = expected_layers(manifest.shapes)
         built = {
             "vision": workshop.build(
                 folder / VISION,
                 made / VISION_PLAN,
                 profiles=[vision_profile(manifest.shapes, limits)],
-                expected={"ATTENTION_OUTPUT": manifest.shapes.vision.depth},
+                expected=expected["vision"],
             ),
             "decoder": workshop.build(
                 folder / DECODER,
                 made / DECODER_PLAN,
                 profiles=decoder_profiles(manifest, limits),
-                expected={
-                    "ATTENTION_OUTPUT": manifest.shapes.text.layers,
-                    "KV_CACHE_UPDATE": 2 * manifest.shapes.text.layers,
-                },
+                expected=expected["decoder"],
             ),
         }
         if workshop.timing:
@@ -111,7 +110,7 @@ def build_engines(
         return read_plans(made)
 
 
-def _target(library: Library, capabilities: Sequence[str]) -> Target:
+def target_of(library: Library, capabilities: Sequence[str]) -> Target:
     known = library.capabilities
     if capabilities and not known:
         raise ValueError("--for goes with tensorrt_rtx; tensorrt builds for the GPU that it runs on")
@@ -121,7 +120,7 @@ def _target(library: Library, capabilities: Sequence[str]) -> Target:
     if capabilities:
         return Target(capabilities=tuple(capabilities), gpu=None)
     if known:
-        return _target(library, (_gpu_of_rtx(library),))
+        return target_of(library, (_gpu_of_rtx(library),))
     place = place_of_gpu()
     return Target(capabilities=(place.capability,), gpu=place.gpu)
 
@@ -142,7 +141,7 @@ def _gpu_of_rtx(library: Library) -> str:
     return place.capability
 
 
-class _Workshop:
+class Workshop:
     """Builds plan after plan for one target. `timing` is the timing cache, empty where there is none.
 
     `fused` asks for attention as one kernel; there is none for float32.
@@ -160,8 +159,10 @@ class _Workshop:
     ) -> Built:
         """Write the plan of a graph, attention fused if the library has a kernel for it.
 
-        Raises ExportError when it can't be built, or hasn't the `expected` number of layers of a kind.
+        Raises ExportError when it can't be built, when a part of it would be left out, or when it hasn't the
+        `expected` number of layers of a kind.
         """
+        said = len(self._library.log.lines)
         for mode in self._modes:
             network = parsed(graph, self._builder, self._library)
             layers = census(network)
@@ -170,6 +171,7 @@ class _Workshop:
                 _decompose(network, self._api)
             config = self._config(profiles)
             made = self._builder.build_serialized_network(network, config)
+            self._check_whole(graph, self._library.log.lines[said:])
             if made is not None:
                 plan.write_bytes(made)
                 self._keep_timing(config)
@@ -197,6 +199,15 @@ class _Workshop:
             config.set_compute_capability(getattr(self._api.ComputeCapability, name), number)
         return config
 
+    def _check_whole(self, graph: Path, lines: Sequence[tuple[str, str]]) -> None:
+        """That nothing of the graph was left out: the parser takes what it doesn't know without an error."""
+        for severity, text in lines:
+            if severity == "WARNING" and any(word in text.lower() for word in _LEFT_OUT):
+                raise ExportError(
+                    f"{self._library.name} {self._library.version} would leave a part of {printable(graph)} "
+                    f"out: {text}"
+                )
+
     def _keep_timing(self, config: Any) -> None:
         """TensorRT-RTX has none: it compiles for the GPU when a plan is loaded."""
         if self._library.name == "tensorrt":
@@ -204,19 +215,13 @@ class _Workshop:
 
 
 def parsed(graph: Path, builder: Any, library: Library) -> Any:
-    """The network of a graph. Raises ExportError when the parser refuses it, or leaves a part of it out."""
+    """The network of a graph. Raises ExportError when the parser refuses it."""
     flags = getattr(library.api.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     network = builder.create_network(0 if flags is None else 1 << int(flags))
-    said = len(library.log.lines)
     parser = library.api.OnnxParser(network, library.log)
     if not parser.parse_from_file(str(graph)):
         reasons = "; ".join(" ".join(parser.get_error(n).desc().split()) for n in range(parser.num_errors))
         raise ExportError(f"{library.name} {library.version} can't read {printable(graph)}: {reasons[:500]}")
-    for _, text in library.log.lines[said:]:
-        if any(word in text.lower() for word in _LEFT_OUT):
-            raise ExportError(
-                f"{library.name} {library.version} would leave a part of {printable(graph)} out: {text}"
-            )
     return network
 
 
@@ -232,6 +237,15 @@ def _decompose(network: Any, api: Any) -> None:
         if layer.type == api.LayerType.ATTENTION_OUTPUT:
             layer.__class__ = api.IAttentionOutputLayer  # the bindings give only the base class
             layer.attention.decomposable = True
+
+
+def expected_layers(shapes: Shapes) -> dict[str, dict[str, int]]:
+    """How many layers of the kinds that tell whether a graph was read as it was meant."""
+    layers = shapes.text.layers
+    return {
+        "vision": {"ATTENTION_OUTPUT": shapes.vision.depth},
+        "decoder": {"ATTENTION_OUTPUT": layers, "KV_CACHE_UPDATE": 2 * layers},
+    }
 
 
 def check_layers(layers: Mapping[str, int], expected: Mapping[str, int], *, graph: Path) -> None:

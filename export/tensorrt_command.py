@@ -4,12 +4,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from engines.plans import Limits, Plans
-from engines.tensorrt_library import LIBRARIES, LibraryName
+from grounding.errors import printable
+
+if TYPE_CHECKING:
+    from engines.plan_limits import Limits
+    from engines.plans import Plans
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +30,8 @@ def tensorrt(
         ),
     ] = None,
     library: Annotated[
-        str | None, typer.Option(help="tensorrt or tensorrt_rtx; else whichever is installed.")
+        Literal["tensorrt", "tensorrt_rtx"] | None,
+        typer.Option(help="Which TensorRT builds; default: the one that is installed."),
     ] = None,
     rows: Annotated[str | None, typer.Option(help="Ends of the ranges of batch sizes, as 4,32.")] = None,
     chunk: Annotated[int | None, typer.Option(help="Most new tokens a row at once.")] = None,
@@ -47,7 +51,7 @@ def tensorrt(
     plans = build_engines(
         export,
         out,
-        library=_library(library),
+        library=library,
         capabilities=tuple(capabilities or ()),
         limits=_limits(
             default_limits(read_manifest(export)), rows=rows, chunk=chunk, pictures=pictures, patches=patches
@@ -60,13 +64,7 @@ def tensorrt(
         _print(plans, out)
 
 
-def _library(name: str | None) -> LibraryName | None:
-    if name is not None and name not in LIBRARIES:
-        raise ValueError(f"--library {name!r} is not one of {', '.join(LIBRARIES)}")
-    return name
-
-
-def _limits(default: Limits, *, rows: str | None, **given: int | None) -> Limits:
+def _limits(default: "Limits", *, rows: str | None, **given: int | None) -> "Limits":
     """The default limits with those that were given. Raises ValueError for one that can't be."""
     from dataclasses import replace
 
@@ -79,9 +77,7 @@ def _limits(default: Limits, *, rows: str | None, **given: int | None) -> Limits
     return replace(default, **changed)
 
 
-def _print(plans: Plans, out: Path) -> None:
-    from grounding.errors import printable
-
+def _print(plans: "Plans", out: Path) -> None:
     where = plans.gpu or ", ".join(plans.capabilities)
     print(f"{printable(out)}: plans of {plans.library} {plans.version} for {where}")
     for name, layers in plans.layers.items():

@@ -18,6 +18,7 @@ from engines.manifest import ExportType, read_manifest
 from engines.onnx import load
 from engines.parity import NAME, Finding
 from export.commands import register
+from export.reading import read_by_tensorrt
 from grounding.errors import EngineError, ExportError
 from tests import tiny_qwen
 from tests.exports import FAMILIES, Exports, check_of, reseal
@@ -118,6 +119,34 @@ def test_too_few_bits_are_seen(exports: Exports, tmp_path: Path) -> None:
     assert "3 short prompts" in red(check_of(folder, replace(truth, long=truth.short[0])).findings())
 
 
+def test_tensorrt_reads_every_graph_and_leaves_nothing_out(exports: Exports) -> None:
+    for family, depth, layers in (("qwen2_5_vl", 4, 3), ("qwen3_vl", 6, 4)):
+        for dtype in ("fp32", "fp16", "int8"):
+            folder = exports.folder(family, dtype)
+            findings = read_by_tensorrt(folder, read_manifest(folder))
+            assert [(f.value, f.passed) for f in findings] == [
+                (depth, True), (0, True), (layers, True), (2 * layers, True), (0, True)
+            ]  # fmt: skip
+
+
+def test_an_input_that_tensorrt_would_drop_in_silence_is_red(exports: Exports, tmp_path: Path) -> None:
+    """onnxruntime heeds `nonpad_kv_seqlen`; TensorRT's parser takes the graph, and doesn't."""
+    folder = exports.copy("qwen3_vl", tmp_path / "spoilt")
+    model = onnx.load(folder / "decoder.onnx", load_external_data=False)
+    node = next(node for node in model.graph.node if node.op_type == "Attention")
+    node.input.extend(["", "", "write_index"])
+    onnx.save(model, folder / "decoder.onnx")
+    findings = read_by_tensorrt(folder, read_manifest(exports.folder("qwen3_vl")))
+    assert red(findings) == ["5 decoder.onnx, read otherwise than meant"]
+
+
+def test_a_graph_that_tensorrt_can_not_read_is_red(exports: Exports, tmp_path: Path) -> None:
+    folder = exports.copy("qwen3_vl", tmp_path / "spoilt")
+    (folder / "vision.onnx").write_bytes(b"no graph")
+    findings = read_by_tensorrt(folder, read_manifest(exports.folder("qwen3_vl")))
+    assert red(findings) == ["5 vision.onnx is read"]
+
+
 @pytest.fixture(scope="module")
 def checked(exports: Exports, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """An export that was checked by the command, and what the command printed."""
@@ -132,6 +161,7 @@ def test_the_command_prints_what_it_writes_by_its_schema(checked: tuple[Path, di
     jsonschema.validate(printed, json.loads((files("export") / "schemas/parity-1.schema.json").read_text()))
     assert json.loads((folder / NAME).read_text()) == printed
     assert (printed["passed"], printed["runtime"]) == (True, "onnx on cpu")
+    assert {finding["point"] for finding in printed["findings"]} == {1, 2, 4, 5}
     assert printed["identity"] == read_manifest(folder).identity
 
 
