@@ -39,11 +39,7 @@ _MODELS = {
     "onnx": "a folder that `proofreel export onnx` made",
     "tensorrt": "a folder that `proofreel export tensorrt` made",
 }
-_LIBRARIES = {
-    "transformers": ("torch", "transformers"),
-    "onnx": ("torch", "transformers"),
-    "tensorrt": ("torch",),
-}
+_EXTRAS = {"transformers": "transformers", "onnx": "transformers", "tensorrt": "tensorrt"}
 
 
 def check_engine(
@@ -88,7 +84,7 @@ def load_engine(
 
         return Spotter(settings=settings, num_threads=num_threads, cache_dir=cache_dir)
     assert model is not None
-    _need(name, *_LIBRARIES[name])
+    _need(name, "torch", "transformers")
     words = prompts or PROOFREEL
     if name == "transformers":
         from engines import transformers
@@ -108,5 +104,5 @@ def _need(engine: str, *libraries: str) -> None:
     if lacking:
         raise EngineError(
             f"engine {engine} needs {' and '.join(lacking)}, not installed here: "
-            f"pip install 'proofreel[{engine}]'"
+            f"pip install 'proofreel[{_EXTRAS[engine]}]'"
         )
