@@ -153,6 +153,22 @@ def test_what_a_query_denies_is_never_proven_by_silence(
 
 
 @pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("customer 4711", ()),
+        ("customer 4712", ("customer 4712",)),
+        ("client 4711", ()),
+        ("order a17", ("a17",)),
+    ],
+)
+def test_a_name_with_a_number_is_shown_only_by_that_number(
+    matcher: NameMatcher, query: str, missing: tuple[str, ...]
+) -> None:
+    text = "Invoice editor - customer 4711, order A18"
+    assert matcher.missing(query, text=text, subjects=["text"]) == missing
+
+
+@pytest.mark.parametrize(
     ("query", "text", "fewer", "unproven"),
     [
         ("two people", "1 person", ("2 people",), ()),
