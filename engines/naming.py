@@ -155,6 +155,8 @@ class NameMatcher:
             lacks = not shown.labels.intersection(thing.labels)
             alone = thing.partners and not shown.labels.intersection(thing.partners)
             return (thing.name,) if lacks or alone else ()
+        if not all(_is_written(number, shown) for number in thing.name.split() if _has_digit(number)):
+            return (thing.name,)  # "customer 4712" is very similar to "customer 4711", and another one
         others = (*shown.labels, *shown.names)
         similar = bool(others) and float(self._cosines(thing.name, others).max()) >= self.threshold
         return () if similar else (thing.name,)
@@ -219,6 +221,10 @@ _LEAST_INSIDE = 4  # letters: read text often runs words together, and short one
 
 def _is_written(word: str, shown: Shown) -> bool:
     return word in shown.words or (len(word) >= _LEAST_INSIDE and squeezed(word) in shown.squeezed)
+
+
+def _has_digit(word: str) -> bool:
+    return any(character.isdecimal() for character in word)
 
 
 def _unproven_links(reading: Reading, shown: Shown) -> list[str]:

@@ -7,6 +7,7 @@ no: then what it asked for is denied. What a text denies ("no dog", "without a h
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,7 +34,8 @@ Count = tuple[int, bool]
 class Shown:
     """COCO kinds, name words, stems of words, and names outside the vocabulary, none of them denied.
 
-    `squeezed` is the text without anything but letters and digits. `sentences` are the things of each.
+    `squeezed` is the text without anything but letters and digits. `sentences` are the things of each,
+    but for the question of a stored answer: its things are `asked`.
     `denied` things are said not to be there, `denied_stems` are those of all that a text denies.
     """
 
@@ -46,6 +48,7 @@ class Shown:
     vehicles: int
     has_writing: bool
     sentences: tuple[tuple[Thing, ...], ...]
+    asked: tuple[tuple[Thing, ...], ...]
     denied: tuple[Thing, ...]
     denied_stems: frozenset[str]
 
@@ -56,24 +59,25 @@ class Shown:
         )
 
     def count(self, thing: Thing) -> Count:
-        """The most of `thing` that one sentence tells of; (0, False) where none does."""
-        wanted = set(thing.labels)
-        groups = [
-            [_count(t) for t in things if t.name == thing.name or wanted.intersection(t.labels)]
-            for things in self.sentences
-        ]
-        sums = [(sum(n for n, _ in group), all(exact for _, exact in group)) for group in groups if group]
-        return max((n for n, _ in sums), default=0), bool(sums) and all(exact for _, exact in sums)
+        """The most of `thing` that one sentence tells of; (0, False) where none does. A question ("how many
+        people are there?") names a number of it only where the answer counts none.
+        """
+        told = _most(thing, self.sentences)
+        return told if told[1] else _most(thing, (*self.asked, *self.sentences))
 
 
 @lru_cache(maxsize=4096)
 def shown_by(text: str, subjects: tuple[str, ...]) -> Shown:
     """What a moment with this text and these subjects of claims shows."""
     refused, plain = answered_no(straightened(text))
-    readings = [read(sentence) for sentence in _SENTENCE_END.split(without_quotes(plain))]
-    affirmed = [tuple(t for t in reading.things if not t.negated) for reading in readings]
+    unquoted = without_quotes(plain)
+    question = _QUESTION.match(unquoted)
+    asks = [] if question is None else [read(part) for part in _sentences(question.group())]
+    says = [read(part) for part in _sentences(unquoted if question is None else unquoted[question.end() :])]
+    readings = [*asks, *says]
+    asked, affirmed = _affirmed(asks), _affirmed(says)
     claimed = [thing for subject in subjects for thing in read(subject).things]
-    described = [thing for things in affirmed for thing in things]
+    described = [thing for things in (*asked, *affirmed) for thing in things]
     things = [*described, *claimed]
     words = [word for reading in readings for word in _affirmed_words(reading)]
     words += [word for part in (*quoted(plain), *subjects) for word in tokens(straightened(part))]
@@ -90,7 +94,8 @@ def shown_by(text: str, subjects: tuple[str, ...]) -> Shown:
         relations=frozenset(relations | {thing.relation for thing in things if thing.relation}),
         vehicles=sum(thing.at_least for thing in vehicles),
         has_writing=SCREEN_TEXT_SUBJECT in subjects or any(t.kind == "writing" for t in things),
-        sentences=tuple(affirmed),
+        sentences=affirmed,
+        asked=asked,
         denied=(*(t for reading in readings for t in reading.things if t.negated), *_asked_for(refused)),
         denied_stems=frozenset(stem(singular(word)) for denial in denials for word in denial.words),
     )
@@ -118,9 +123,27 @@ def squeezed(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum())
 
 
+def _sentences(text: str) -> list[str]:
+    return _SENTENCE_END.split(text.strip())
+
+
+def _affirmed(readings: Sequence[Reading]) -> tuple[tuple[Thing, ...], ...]:
+    return tuple(tuple(thing for thing in reading.things if not thing.negated) for reading in readings)
+
+
 def _affirmed_words(reading: Reading) -> list[str]:
     denied = {place for denial in reading.denials for place in range(denial.start, denial.end)}
     return [word for place, word in enumerate(reading.words) if place not in denied]
+
+
+def _most(thing: Thing, sentences: Sequence[tuple[Thing, ...]]) -> Count:
+    wanted = set(thing.labels)
+    groups = [
+        [_count(t) for t in things if t.name == thing.name or wanted.intersection(t.labels)]
+        for things in sentences
+    ]
+    sums = [(sum(n for n, _ in group), all(exact for _, exact in group)) for group in groups if group]
+    return max((n for n, _ in sums), default=0), bool(sums) and all(exact for _, exact in sums)
 
 
 def _count(thing: Thing) -> Count:

@@ -82,6 +82,10 @@ def thing_of(words: Sequence[str], adjectives: Sequence[str]) -> Thing:
     if head.isdecimal() and len(flat) > 1 and flat[-2] in classes.writing:  # "error 504"
         return Thing(text=text, name=flat[-2], kind="writing", attributes=(*adjectives, *flat))
     if head.isdecimal() and len(flat) > 1:  # "gate 5"
+        kind = noun(flat[-2])
+        if kind in load_vocabulary().names:  # "bus 42" is a bus, and its number is said of it
+            said = (*adjectives, *flat[:-2], head)
+            return named(kind, name=kind, attributes=said, text=[*adjectives, *flat])
         head = f"{flat[-2]} {head}"
         flat = flat[:-1]
     return Thing(text=text, name=head, attributes=(*adjectives, *flat[:-1]))

@@ -54,6 +54,13 @@ Unchecked = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
 
 
+def _path(text: str) -> Path:
+    """`Path("")` is the working directory, and an unset variable of a script is no wish to index that."""
+    if not text:
+        raise typer.BadParameter('a path must not be empty; for the working directory give "."')
+    return Path(text)
+
+
 def register(app: typer.Typer) -> None:
     """Add `index`, `ask` and `status` to the command."""
     app.command("index")(index)
@@ -64,7 +71,7 @@ def register(app: typer.Typer) -> None:
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", readable=False, help="Video files, and folders of them."),
+        typer.Argument(metavar="PATH...", parser=_path, help="Video files, and folders of them."),
     ],
     library: Annotated[str, typer.Option(help="The set of files that these belong to.")] = DEFAULT_LIBRARY,
     question: Annotated[

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from grounding.errors import StorageError, printable
 from storage.database import FILE_NAME, Database, connect
-from storage.failures import told
+from storage.failures import primary_code, told
 from storage.lock import HomeLock
-from storage.versions import not_ours, refuse_newer
+from storage.versions import refuse_newer
 
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -96,13 +96,25 @@ def _keep(path: Path) -> Path:
 
 def _require_sound(copy: Path) -> None:
     with told(copy), closing(connect(copy)) as connection:
-        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
-        if found is None:
-            raise StorageError(not_ours(copy))
+        if not _is_ours(connection):
+            raise StorageError(
+                f"{printable(copy)} is no copy of a Proofreel database; "
+                "give the file that `proofreel db backup` made"
+            )
         refuse_newer(_version(connection), path=copy)
         problems = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if problems != "ok":
         raise StorageError(f"{printable(copy)} is damaged ({problems}); give another backup")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    try:
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+    except sqlite3.DatabaseError as error:
+        if primary_code(error) == sqlite3.SQLITE_NOTADB:
+            return False
+        raise
+    return found is not None
 
 
 def _version(connection: sqlite3.Connection) -> str:

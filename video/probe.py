@@ -116,6 +116,15 @@ def _header_duration(container: InputContainer, stream: VideoStream) -> float | 
     return None if container.duration is None else container.duration / 1e6
 
 
+def _avi_length_s(container: InputContainer, stream: VideoStream) -> float:
+    """What an AVI's header lists; 0 for another file. Where one was cut off, FFmpeg guesses its duration anew
+    from what is left, but keeps the number of frames.
+    """
+    if container.format.name != "avi" or stream.time_base is None:
+        return 0.0
+    return float(stream.frames * stream.time_base)
+
+
 def _recorded_at(metadata: Mapping[str, str]) -> date | None:
     for key in _DATE_KEYS:
         moment = _date(metadata.get(key, ""))
@@ -146,7 +155,7 @@ def _damaged(
     claims_more = (stream.frames or 0) > len(index.pts) or is_cut_matroska(path)
     if claims_more or index.ended_badly:
         begin = stream.start_time if stream.start_time is not None else index.start
-        length_s = _header_duration(container, stream) or 0.0
+        length_s = max(_header_duration(container, stream) or 0.0, _avi_length_s(container, stream))
         end = begin + round(length_s / float(time_base))
         ranges += [(index.end, end)] if end > index.end else []
     return tuple(Span(float(begin * time_base), float(end * time_base)) for begin, end in ranges)

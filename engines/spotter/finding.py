@@ -59,10 +59,8 @@ def find(intent: Intent, observations: Observations) -> Finding:
     found = hits(
         observations, intent.things, links=intent.links, positions=intent.positions, any_of=intent.any_of
     )
-    statements = [
-        Statement(span=span, parts=_parts(intent, _best(intent, run)))
-        for span, run in stretches(observations, found)[:MOST_STRETCHES]
-    ]
+    seen = stretches(observations, _proving(intent, found))[:MOST_STRETCHES]
+    statements = [Statement(span=span, parts=_parts(intent, clearest(run))) for span, run in seen]
     return Finding(statements=tuple(statements), found=tuple(found))
 
 
@@ -77,11 +75,10 @@ def _of_each_kind(intent: Intent, observations: Observations) -> Finding:
     return Finding(statements=tuple(statements), found=tuple(hit for f in each for hit in f.found))
 
 
-def _best(intent: Intent, run: Sequence[Hit]) -> Hit:
-    if intent.kind != "count":
-        return clearest(run)
-    most = max(_firsts(hit) for hit in run)
-    return clearest([hit for hit in run if _firsts(hit) == most])
+def _proving(intent: Intent, found: Sequence[Hit]) -> list[Hit]:
+    """The hits that prove the answer: of a count only those with so many, for the others show fewer."""
+    most = max((_firsts(hit) for hit in found), default=0)
+    return [hit for hit in found if intent.kind != "count" or _firsts(hit) == most]
 
 
 def _firsts(hit: Hit) -> int:

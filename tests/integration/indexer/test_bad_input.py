@@ -263,6 +263,7 @@ def test_two_at_once_on_one_home_the_second_is_told_who_is_first(folder: Path) -
         (("--retry", "all"), "--retry takes quarantined"),
         (("-q", " "), "a question must not be empty"),
         (("--library", ""), "--library needs a name"),
+        (("",), "a path must not be empty"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder: Path, args: tuple[str, ...], sentence: str) -> None:

@@ -253,7 +253,7 @@ def test_only_a_sound_copy_of_ours_is_restored(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no backup"):
         restore(home, copy)
     copy.write_bytes(b"junk" * 5000)
-    with pytest.raises(StorageError, match="not a Proofreel database"):
+    with pytest.raises(StorageError, match=r"no copy of a Proofreel database; give the file that .* made"):
         restore(home, copy)
     copy.write_bytes(before)
     set_version(copy, "9999")

@@ -116,6 +116,14 @@ def test_a_file_cut_off_in_front_of_its_index_names_the_missing_tail(tmp_path: P
     check_head(path, least=info.num_frames - 3)
 
 
+def test_an_avi_that_was_cut_off_names_the_missing_tail(tmp_path: Path) -> None:
+    path = truncate(make_clip(tmp_path / "clip.avi", SUFFIXES[".avi"]), keep=0.5)
+    info = probe(path)
+    assert 20 < info.num_frames < 80 and info.num_frames_from_header == 100
+    assert info.damaged[-1].end_s == pytest.approx(100 / 30)
+    assert info.missing_s == pytest.approx(100 / 30 - info.end_s)
+
+
 def check_head(path: Path, *, least: int) -> None:
     """The file holds its first `least` frames; of those at the cut some may be missing, none is wrong."""
     numbers, _, _ = read_all(path)

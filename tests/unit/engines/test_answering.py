@@ -341,3 +341,14 @@ def test_whatever_stands_on_the_screen_is_quoted_whole(texts: list[str]) -> None
 
 def test_the_standing_question_is_the_contracts_own() -> None:
     assert reply(STREET, DESCRIBE.text, task=DESCRIBE.task).tracks
+
+
+def test_a_count_is_proved_only_where_so_many_are_seen() -> None:
+    street = observed(
+        track("car", LEFT_CAR, samples=range(2, 5), confidence=0.4),
+        track("car", MIDDLE_CAR, samples=range(2, 5), confidence=0.4),
+        track("car", LEFT_CAR, samples=range(12, 16), confidence=0.9),
+    )
+    found = told(street, "How many cars are there?")
+    assert [len(claim.boxes) for claim in found.claims] == [2]
+    assert [round(claim.time_s - START_S, 3) for claim in found.claims] == [1.0]

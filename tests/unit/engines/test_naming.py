@@ -92,6 +92,9 @@ def test_a_thing_that_a_moment_does_not_show_is_missing(
         ("a red bus", "1 bus", ("red",)),
         ("a red bus", "a bus that is red", ()),
         ("a red bus or a blue car", "1 bus", ("red",)),
+        ("bus 42", "1 bus", ("42",)),
+        ("customer 4712", "Invoice editor - customer 4711", ("4712",)),
+        ("bus 42", 'bus; text on screen: "42 Central"', ()),
         ("a woman walking", "1 person", ("woman", "walking")),
         ("a woman walking", "the woman walks", ()),
         ("a person on a horse", "1 person and 1 horse", ("on",)),
@@ -153,6 +156,22 @@ def test_what_a_query_denies_is_never_proven_by_silence(
 
 
 @pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("invoice 4711", ()),
+        ("invoice 4712", ("invoice 4712",)),
+        ("item 4711", ()),
+        ("order a17", ("a17",)),
+    ],
+)
+def test_a_name_with_a_number_is_shown_only_by_that_number(
+    matcher: NameMatcher, query: str, missing: tuple[str, ...]
+) -> None:
+    text = "Editor - invoice 4711, order A18"
+    assert matcher.missing(query, text=text, subjects=["text"]) == missing
+
+
+@pytest.mark.parametrize(
     ("query", "text", "fewer", "unproven"),
     [
         ("two people", "1 person", ("2 people",), ()),
@@ -163,6 +182,10 @@ def test_what_a_query_denies_is_never_proven_by_silence(
         ("five people", "people", (), ("5 people",)),
         ("two people", "a man and a woman", (), ()),
         ("two people", "how many people are there? 2 (the most seen at once)", (), ()),
+        ("two people", "how many people are there? 1 person", ("2 people",), ()),
+        ("five people", "how many people are there? 4 people at the same time", ("5 people",), ()),
+        ("two people", "are there two people? 1 person", ("2 people",), ()),
+        ("two people", "are there two people? Yes", (), ()),
         ("two people", "is anyone riding a bicycle? Yes: person riding a bicycle", ("2 people",), ()),
         ("a crowd", "1 person", ("at least 5 people",), ()),
         ("a crowd", "8 people", (), ()),

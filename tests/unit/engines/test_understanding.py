@@ -77,6 +77,7 @@ def test_a_question_about_writing_looks_for_these_words(text: str, words: tuple[
         ("Has the car never stopped?", "never"),
         ("Is there a forklift?", "forklift"),
         ("Is there a red car?", "red"),
+        ("Is there bus 42?", "42"),
         ("Is there a woman?", "woman"),
         ("Is someone running?", "running"),
         ("Is anyone in the kitchen?", "kitchen"),
