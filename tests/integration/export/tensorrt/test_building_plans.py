@@ -207,7 +207,7 @@ def run_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_builds_for_a_gpu_that_is_not_here_and_says_what(
-    exports: Exports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    exports: Exports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "plans"
     arguments: list[Any] = ["export", "tensorrt", str(exports("qwen3_vl", "fp16")), str(out), "--for", "SM89"]
@@ -215,7 +215,7 @@ def test_the_command_builds_for_a_gpu_that_is_not_here_and_says_what(
         [*arguments, "--rows", "2", "--chunk", "32", "--pictures", "2", "--patches", "64", "--json"],
         monkeypatch,
     )
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capfd.readouterr().out)
     jsonschema.validate(told, json.loads((files("export") / "schemas/plans-1.schema.json").read_text()))
     assert told == json.loads((out / "plans.json").read_text())
     assert read_plans(out).limits == LIMITS
