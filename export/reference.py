@@ -5,7 +5,8 @@ Nothing of `engines.qwen` takes part but the loading: not its positions, not its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,25 @@ def truth_of(model: Any, shapes: Shapes, *, source: str, max_length: int) -> Tru
     """Ask a loaded HF model every case, for an export of `max_length` tokens."""
     maker = CaseMaker(shapes)
     reference = Reference(model, shapes)
-    return Truth(
-        source=source,
-        max_length=max_length,
-        seen=[(media, reference.see(media)) for media in maker.zoo()],
-        short=[reference.answer(case) for case in maker.short()],
-        long=reference.answer(maker.long(max_length)),
-    )
+    with _full_float32():
+        return Truth(
+            source=source,
+            max_length=max_length,
+            seen=[(media, reference.see(media)) for media in maker.zoo()],
+            short=[reference.answer(case) for case in maker.short()],
+            long=reference.answer(maker.long(max_length)),
+        )
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """On a GPU, PyTorch rounds what a convolution multiplies to 10 bits unless told not to."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 class Reference:
