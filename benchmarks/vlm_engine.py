@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from engines.contract import Question  # noqa: E402
 from engines.qwen.engine import QwenEngine  # noqa: E402
+from engines.qwen.generation import Prefix  # noqa: E402
 from engines.qwen.pixels import Normalisation  # noqa: E402
 from engines.qwen.sampling import Sampling  # noqa: E402
 from engines.qwen.settings import QwenSettings  # noqa: E402
@@ -253,7 +254,9 @@ def _parts(engine: QwenEngine, runtime: TorchRuntime, clips: list[Clip], asked: 
     pictured = [engine._pictured(c) for c in clips]
     features = engine._features(pictured)
     system = engine._prompts.system[asked[0].task]
-    prefixes = [engine._prefix(p, f, system) for p, f in zip(pictured, features, strict=True)]
+    prefixes = [
+        Prefix(prompt=engine._prompt(p, system), features=f) for p, f in zip(pictured, features, strict=True)
+    ]
     generator = engine._generator
     rows = len(clips) * len(asked)
     prompt = prefixes[0].prompt.length
@@ -327,14 +330,12 @@ def _plain_way(model: Any, engine: QwenEngine, window: Clip, asked: Any) -> dict
     """HF's `generate`, each question alone: the video is encoded and the prompt read for each of them."""
     pictured = engine._pictured(window)
     shapes = engine._runtime.shapes
-    prefix = engine._prefix(pictured, (), engine._prompts.system[asked[0].task])
+    prompt = engine._prompt(pictured, engine._prompts.system[asked[0].task])
     pixels = HALF.apply(torch.from_numpy(pictured.values).cuda(), shape=shapes.vision).bfloat16()
     grid = torch.tensor([[len(pictured.pictures), pictured.rows, pictured.columns]], device="cuda")
     inputs = []
     for question in asked:
-        ids = torch.cat([prefix.prompt.ids, torch.tensor(engine._layout.question(question.text))])[
-            None
-        ].cuda()
+        ids = torch.cat([prompt.ids, torch.tensor(engine._layout.question(question.text))])[None].cuda()
         inputs.append((ids, 2 * (ids == shapes.video_token).long()))
 
     def ask() -> None:

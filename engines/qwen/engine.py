@@ -21,7 +21,7 @@ from engines.contract import ClipSpec, Question, Reply
 from engines.layouts import Layout, LayoutName, Shown, shown
 from engines.qwen.generation import Ask, Generator, Prefix, Written
 from engines.qwen.pixels import Normalisation, fitted, patches, resized
-from engines.qwen.prompt import prompt_of
+from engines.qwen.prompt import Prompt, prompt_of
 from engines.qwen.runtime import C, Runtime
 from engines.qwen.settings import QwenSettings
 from engines.qwen.shapes import COORDINATES
@@ -174,18 +174,25 @@ class QwenEngine:
             if not len(clip.images):
                 raise EngineError(f"a clip of {clip.path} has no frame; nothing can be asked about it")
         seen = [self._pictured(clip) for clip in clips]
-        features = self._features(seen)
-        prefixes: list[Prefix] = []
+        prompts: list[Prompt] = []
+        of_clip: list[int] = []
         numbers: dict[tuple[int, str], int] = {}
         asks: list[Ask] = []
         for place, asked in enumerate(questions):
             for question in asked:
                 system = self._prompts.system[question.task]
                 if (place, system) not in numbers:
-                    numbers[place, system] = len(prefixes)
-                    prefixes.append(self._prefix(seen[place], features[place], system))
+                    numbers[place, system] = len(prompts)
+                    prompts.append(self._prompt(seen[place], system))
+                    of_clip.append(place)
                 ids = self._layout.question(question.text)
                 asks.append(Ask(prefix=numbers[place, system], ids=ids, number=_seed(question)))
+        self._generator.check(prompts, asks, self.settings.sampling)  # before anything is looked at
+        features = self._features(seen)
+        prefixes = [
+            Prefix(prompt=prompt, features=features[place])
+            for prompt, place in zip(prompts, of_clip, strict=True)
+        ]
         written = iter(self._generator.write(prefixes, asks, self.settings.sampling))
         return [
             [self._reply(next(written), size=seen[place].size) for _ in asked]
@@ -215,9 +222,9 @@ class QwenEngine:
         counts = [len(s.values) // square for s in seen]
         return list(zip(*(torch.split(layer, counts) for layer in layers), strict=True))
 
-    def _prefix(self, seen: Pictured, features: tuple[Any, ...], system: str) -> Prefix:
+    def _prompt(self, seen: Pictured, system: str) -> Prompt:
         pieces = self._layout.prefix(seen.pictures, system=system, rows=seen.rows, columns=seen.columns)
-        return Prefix(prompt=prompt_of(pieces, self._runtime.shapes), features=features)
+        return prompt_of(pieces, self._runtime.shapes)
 
     def _reply(self, written: Written, *, size: tuple[int, int]) -> Reply:
         return Reply(text=self._words.text(written.ids), mean_logprob=written.mean_logprob, frame_size=size)

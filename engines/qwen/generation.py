@@ -67,8 +67,7 @@ class Generator(Generic[C]):
         """An answer to each ask, in order. Raises EngineError for a row that won't fit, before any is run."""
         if not asks:
             return []
-        for ask in asks:
-            self._check(prefixes[ask.prefix].prompt.length + len(ask.ids), sampling)
+        self.check([prefix.prompt for prefix in prefixes], asks, sampling)
         shared = self._prefill(prefixes)
         try:
             written: list[Written] = []
@@ -78,11 +77,13 @@ class Generator(Generic[C]):
         finally:
             self._runtime.free(shared)
 
-    def _check(self, prompt: int, sampling: Sampling) -> None:
-        if prompt + sampling.max_new > self._runtime.max_length:
+    def check(self, prompts: Sequence[Prompt], asks: Sequence[Ask], sampling: Sampling) -> None:
+        """That every row fits, whose prefixes have these prompts. Raises EngineError, with the numbers."""
+        longest = max((prompts[ask.prefix].length + len(ask.ids) for ask in asks), default=0)
+        if longest + sampling.max_new > self._runtime.max_length:
             raise EngineError(
-                f"a prompt of {prompt} tokens and an answer of up to {sampling.max_new} need "
-                f"{prompt + sampling.max_new} tokens, and this engine holds {self._runtime.max_length}: take "
+                f"a prompt of {longest} tokens and an answer of up to {sampling.max_new} need "
+                f"{longest + sampling.max_new} tokens, and this engine holds {self._runtime.max_length}: take "
                 "fewer or smaller frames a window, or export it with a larger --max-length"
             )
 

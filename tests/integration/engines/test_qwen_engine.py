@@ -132,10 +132,11 @@ def test_a_clip_that_fails_does_not_take_others_with_it(engines: dict[str, QwenE
     assert texts(engine.answer(good, QUESTIONS[:2])) == expected
 
 
-def test_a_clip_too_long_for_the_engine_says_how_many_tokens_it_would_take(
-    checkpoints: dict[str, Path],
+def test_a_clip_too_long_for_the_engine_says_how_many_tokens_it_would_take_before_it_is_looked_at(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = load(str(checkpoints["qwen3_vl"]), max_length=400, settings=SETTINGS)
+    monkeypatch.setattr(engine._runtime, "see", lambda *_: pytest.fail("it was looked at"))
     with pytest.raises(EngineError, match=r"a prompt of \d+ tokens .* this engine holds 400: take fewer"):
         engine.answer(clip(40), QUESTIONS)
 
