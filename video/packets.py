@@ -253,10 +253,20 @@ def _read(path: str | os.PathLike[str], *, timeout_s: float, chunks: ChunkIndex 
                 if listed.fits(positions, sizes, num_frames=stream.frames):
                     return _read(path, timeout_s=timeout_s, chunks=listed)
                 columns.unsure_from = first_unled(path, positions)
+        if _calls_all_key(columns, container, stream) and len(listed_chunks(path).chunks) < len(columns.pts):
+            columns.flags[1:] = array("B", (flag & ~_KEY for flag in columns.flags[1:]))
         index = _build(columns, container, stream)
     if index is None:
         raise Unreadable(path, "its header is there and no decodable frame follows; copy it again")
     return index
+
+
+def _calls_all_key(columns: _Columns, container: InputContainer, stream: VideoStream) -> bool:
+    """Whether every packet of an AVI passes for a key frame, which FFmpeg says of all that no index lists,
+    though its codec knows others. Then only the first is sure to be one.
+    """
+    codec = stream.codec_context.codec
+    return container.format.name == "avi" and not codec.intra_only and all(f & _KEY for f in columns.flags)
 
 
 def _fill(
