@@ -90,26 +90,34 @@ def listed_chunks(path: str | os.PathLike[str]) -> ChunkIndex:
         )
 
 
-def first_unled(path: str | os.PathLike[str], positions: Ints) -> int | None:
-    """The order of the first packet in an AVI to which its chunks don't lead, counted on from the last that
-    is reached (its size may be what is wrong); None where they lead to all. `positions` are those of packets.
+def keys_are_known(path: str | os.PathLike[str], key: Flags, stream: VideoStream) -> bool:
+    """Whether `key` can be believed of the packets of an AVI: FFmpeg calls all those key frames that no index
+    lists. Where it can't, only the first is sure to be one.
     """
-    reached = max(_chain(path), default=0)
-    if not (positions > reached + _HEADER).any():
-        return None
-    return int(np.argmax(positions >= reached + _HEADER))
+    if not key.all() or stream.codec_context.codec.intra_only:
+        return True
+    return len(listed_chunks(path).chunks) >= len(key)
+
+
+def first_unled(path: str | os.PathLike[str], positions: Ints) -> int | None:
+    """The order of the first packet in an AVI to which its chunks don't lead; None where they lead to all.
+    `positions` are those of the packets.
+    """
+    unled = positions > max(_chain(path), default=0) + _HEADER
+    return int(unled.argmax()) if unled.any() else None
 
 
 def in_doubt(lost: Flags, *, unsure_from: int | None, reordered: bool) -> Flags:
     """Which packets of a file that lost some can't be trusted: those, all from the first whose time can't be
-    known, and where pictures are `reordered`, what may wait for one of them to be shown.
+    known, and where pictures are `reordered`, what may wait for one of them to be shown. The one before is
+    always doubted: what spoiled the head of a chunk mostly began in front of it, and its size may be wrong.
     """
     doubted = lost.copy()
     if unsure_from is not None:
         doubted[unsure_from:] = True
-    if reordered:
-        for order in np.flatnonzero(np.diff(doubted.astype(np.int8), prepend=0) > 0):
-            doubted[max(order - _DEEPEST_REORDER, 0) : order] = True
+    depth = _DEEPEST_REORDER if reordered else 1
+    for order in np.flatnonzero(np.diff(doubted.astype(np.int8), prepend=0) > 0):
+        doubted[max(order - depth, 0) : order] = True
     return doubted
 
 

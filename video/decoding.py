@@ -106,14 +106,15 @@ class Decoder:
         return held[0] if held and len(self.errors) == failures else None
 
     def _seek(self, order: int, pts: int) -> bool:
-        """Seek, and check by its pts that the wanted packet came. False when it did not."""
+        """Seek, and check by its pts (and place) that the wanted packet came. False when it did not."""
         try:
             self._container.seek(pts, stream=self._stream, backward=True)
         except av.FFmpegError:
             return False
         reader = self._reader(after_seek=True)
+        position = None if self._index.positions is None else int(self._index.positions[order])
         while (packet := reader.next()) is not None and packet.pts is not None:
-            if packet.pts == pts and packet.is_keyframe:
+            if packet.pts == pts and packet.is_keyframe and position in {None, packet.pos}:
                 reader.put_back(packet)
                 self._restart(reader, position=order, first_pts=pts)
                 return True

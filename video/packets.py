@@ -21,8 +21,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from grounding.errors import TimedOut, Unreadable
-from video.chunks import ChunkIndex, first_unled, in_doubt, listed_chunks
-from video.container import open_container, video_stream
+from video.chunks import ChunkIndex, first_unled, in_doubt, keys_are_known, listed_chunks
+from video.container import ends_in_a_packet, open_container, video_stream
 from video.packet_reader import PacketReader
 from video.vops import display_times, needs_unpacking, shown_between_others
 
@@ -47,6 +47,7 @@ class PacketIndex:
     at an error; `broadcast` that frames come at a steady pace. `pts_of_dts` is there where packets come with
     no pts that can be used, and theirs was found out (see `vops`). `chunks` is there where an AVI lost some
     of those that it lists: each lost one has its order here, and is `corrupt`.
+    `positions` in the file are there for an AVI, whose index may be spoilt and lead a seek astray.
     `end` is where the last frame's display ends.
     """
 
@@ -64,6 +65,7 @@ class PacketIndex:
     broadcast: bool = False
     pts_of_dts: Mapping[int, int] | None = field(default=None, repr=False)
     chunks: ChunkIndex | None = field(default=None, repr=False)
+    positions: Ints | None = field(default=None, repr=False)
 
     @cached_property
     def by_time(self) -> Ints:
@@ -245,28 +247,31 @@ def _read(path: str | os.PathLike[str], *, timeout_s: float, chunks: ChunkIndex 
         stream = video_stream(container, path)
         columns = _Columns(has_vops=needs_unpacking(container, stream), chunks=chunks)
         _fill(columns, container, stream, path=path, timeout_s=timeout_s)
-        if container.format.name == "avi" and chunks is None and len(columns.pts) != stream.frames:
-            listed = listed_chunks(path)
-            positions = np.array(columns.position, dtype=np.int64)
-            if not listed.agrees(positions, np.array(columns.dts, dtype=np.int64)):
-                sizes = None if columns.has_vops else np.array(columns.size, dtype=np.int64)
-                if listed.fits(positions, sizes, num_frames=stream.frames):
-                    return _read(path, timeout_s=timeout_s, chunks=listed)
-                columns.unsure_from = first_unled(path, positions)
-        if _calls_all_key(columns, container, stream) and len(listed_chunks(path).chunks) < len(columns.pts):
-            columns.flags[1:] = array("B", (flag & ~_KEY for flag in columns.flags[1:]))
+        if container.format.name == "avi" and chunks is None:
+            fitting = _fitting_list(columns, stream, path)
+            if fitting is not None:
+                return _read(path, timeout_s=timeout_s, chunks=fitting)
         index = _build(columns, container, stream)
     if index is None:
         raise Unreadable(path, "its header is there and no decodable frame follows; copy it again")
     return index
 
 
-def _calls_all_key(columns: _Columns, container: InputContainer, stream: VideoStream) -> bool:
-    """Whether every packet of an AVI passes for a key frame, which FFmpeg says of all that no index lists,
-    though its codec knows others. Then only the first is sure to be one.
-    """
-    codec = stream.codec_context.codec
-    return container.format.name == "avi" and not codec.intra_only and all(f & _KEY for f in columns.flags)
+def _fitting_list(columns: _Columns, stream: VideoStream, path: str | os.PathLike[str]) -> ChunkIndex | None:
+    """The chunks of an AVI that lacks some of them; without such a list, `columns` say what isn't known."""
+    positions = np.array(columns.position, dtype=np.int64)
+    if not keys_are_known(path, (np.array(columns.flags) & _KEY) > 0, stream):
+        columns.flags[1:] = array("B", (flag & ~_KEY for flag in columns.flags[1:]))
+    if len(positions) == stream.frames:
+        return None
+    listed = listed_chunks(path)
+    if listed.agrees(positions, np.array(columns.dts, dtype=np.int64)):
+        return None
+    sizes = None if columns.has_vops else np.array(columns.size, dtype=np.int64)
+    if listed.fits(positions, sizes, num_frames=stream.frames):
+        return listed
+    columns.unsure_from = first_unled(path, positions)
+    return None
 
 
 def _fill(
@@ -318,7 +323,7 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
     if hidden.all():
         return None
     corrupt = _damage(columns, stream, exact=exact)
-    corrupt[-1] |= "mpegts" in formats and _ends_in_a_packet(container)
+    corrupt[-1] |= "mpegts" in formats and ends_in_a_packet(container)
     last = int(np.flatnonzero(~hidden)[np.argmax(pts[~hidden])])
     not_met = 0 if columns.unsure_from is None else max(stream.frames - len(pts), 0)
     return PacketIndex(
@@ -336,6 +341,7 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
         broadcast=bool(formats & {"mpegts", "mpeg"}),
         pts_of_dts=dict(zip(dts.tolist(), pts.tolist(), strict=True)) if columns.has_vops else None,
         chunks=columns.chunks,
+        positions=np.array(columns.position, dtype=np.int64) if "avi" in formats else None,
     )
 
 
@@ -347,11 +353,6 @@ def _damage(columns: _Columns, stream: VideoStream, *, exact: bool) -> Flags:
     if columns.chunks is None and unsure_from is None:
         return corrupt
     return in_doubt(corrupt, unsure_from=unsure_from, reordered=_is_reordered(stream))
-
-
-def _ends_in_a_packet(container: InputContainer) -> bool:
-    """Whether a transport stream was cut off in one of its packets of 188 (or 192) bytes."""
-    return container.size % 188 > 0 and container.size % 192 > 0
 
 
 def _frame_step(columns: _Columns, stream: VideoStream) -> int:
