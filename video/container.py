@@ -143,6 +143,11 @@ def _lacks_moov(path: Path) -> bool:
     return True
 
 
+def ends_in_a_packet(container: InputContainer) -> bool:
+    """Whether a transport stream was cut off in one of its packets of 188 (or 192) bytes."""
+    return container.size % 188 > 0 and container.size % 192 > 0
+
+
 def is_cut_matroska(path: str | os.PathLike[str]) -> bool:
     """Whether this is a Matroska/WebM file whose segment says it is longer than the file."""
     with open(path, "rb") as file:

@@ -47,10 +47,15 @@ class Decoder:
         prepare_decoder(self._stream, threads=self._threads)
         self._restart(self._reader(), position=0, first_pts=None)
 
-    def _reader(self) -> PacketReader:
+    def _reader(self, *, after_seek: bool = False) -> PacketReader:
         pts_of_dts = self._index.pts_of_dts
         return PacketReader(
-            self._container, self._stream, unpack=pts_of_dts is not None, pts_of_dts=pts_of_dts
+            self._container,
+            self._stream,
+            unpack=pts_of_dts is not None,
+            pts_of_dts=pts_of_dts,
+            chunks=self._index.chunks,
+            after_seek=after_seek,
         )
 
     def _restart(self, packets: PacketReader, *, position: int, first_pts: int | None) -> None:
@@ -101,14 +106,15 @@ class Decoder:
         return held[0] if held and len(self.errors) == failures else None
 
     def _seek(self, order: int, pts: int) -> bool:
-        """Seek, and check by its pts that the wanted packet came. False when it did not."""
+        """Seek, and check by its pts (and place) that the wanted packet came. False when it did not."""
         try:
             self._container.seek(pts, stream=self._stream, backward=True)
         except av.FFmpegError:
             return False
-        reader = self._reader()
+        reader = self._reader(after_seek=True)
+        position = None if self._index.positions is None else int(self._index.positions[order])
         while (packet := reader.next()) is not None and packet.pts is not None:
-            if packet.pts == pts and packet.is_keyframe:
+            if packet.pts == pts and packet.is_keyframe and position in {None, packet.pos}:
                 reader.put_back(packet)
                 self._restart(reader, position=order, first_pts=pts)
                 return True

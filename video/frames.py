@@ -63,7 +63,7 @@ class VideoInfo:
     @property
     def missing_s(self) -> float:
         """What the header lists beyond the end of a file that was cut off."""
-        return max((d.end_s for d in self.damaged), default=self.end_s) - self.end_s
+        return max((d.end_s - self.end_s for d in self.damaged if d.end_s > self.end_s), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

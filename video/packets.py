@@ -21,7 +21,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from grounding.errors import TimedOut, Unreadable
-from video.container import open_container, video_stream
+from video.chunks import ChunkIndex, first_unled, in_doubt, keys_are_known, listed_chunks
+from video.container import ends_in_a_packet, open_container, video_stream
 from video.packet_reader import PacketReader
 from video.vops import display_times, needs_unpacking, shown_between_others
 
@@ -44,7 +45,9 @@ class PacketIndex:
     frame comes before them. `exact` is false where the container stores no usable display times: then
     `pts` are counted, and the file can only be read from its start. `ended_badly` says that reading stopped
     at an error; `broadcast` that frames come at a steady pace. `pts_of_dts` is there where packets come with
-    no pts that can be used, and theirs was found out (see `vops`).
+    no pts that can be used, and theirs was found out (see `vops`). `chunks` is there where an AVI lost some
+    of those that it lists: each lost one has its order here, and is `corrupt`.
+    `positions` in the file are there for an AVI, whose index may be spoilt and lead a seek astray.
     `end` is where the last frame's display ends.
     """
 
@@ -61,6 +64,8 @@ class PacketIndex:
     ended_badly: bool
     broadcast: bool = False
     pts_of_dts: Mapping[int, int] | None = field(default=None, repr=False)
+    chunks: ChunkIndex | None = field(default=None, repr=False)
+    positions: Ints | None = field(default=None, repr=False)
 
     @cached_property
     def by_time(self) -> Ints:
@@ -194,9 +199,12 @@ class _Columns:
     dts: array[int] = field(default_factory=lambda: array("q"))
     duration: array[int] = field(default_factory=lambda: array("q"))
     size: array[int] = field(default_factory=lambda: array("q"))
+    position: array[int] = field(default_factory=lambda: array("q"))
     flags: array[int] = field(default_factory=lambda: array("B"))
     ended_badly: bool = False
     has_vops: bool = False
+    chunks: ChunkIndex | None = None
+    unsure_from: int | None = None
 
 
 _NO_TIME = -(1 << 63)
@@ -214,9 +222,7 @@ def packet_index(path: str | os.PathLike[str], *, timeout_s: float = 600.0) -> P
     if key in _cache:
         _cache.move_to_end(key)
         return _cache[key]
-    with open_container(path) as container:
-        index = _read(container, video_stream(container, path), path, timeout_s)
-    _cache[key] = index
+    index = _cache[key] = _read(path, timeout_s=timeout_s)
     while len(_cache) > _CACHED_FILES:
         _cache.popitem(last=False)
     return index
@@ -235,13 +241,49 @@ def _identity(path: str | os.PathLike[str]) -> tuple[object, ...]:
     return (os.path.abspath(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _read(
-    container: InputContainer, stream: VideoStream, path: str | os.PathLike[str], timeout_s: float
-) -> PacketIndex:
+def _read(path: str | os.PathLike[str], *, timeout_s: float, chunks: ChunkIndex | None = None) -> PacketIndex:
+    """Read all packets; once more, by the `chunks` that an AVI lists, where it lacks some of them."""
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        columns = _Columns(has_vops=needs_unpacking(container, stream), chunks=chunks)
+        _fill(columns, container, stream, path=path, timeout_s=timeout_s)
+        if container.format.name == "avi" and chunks is None:
+            fitting = _fitting_list(columns, stream, path)
+            if fitting is not None:
+                return _read(path, timeout_s=timeout_s, chunks=fitting)
+        index = _build(columns, container, stream)
+    if index is None:
+        raise Unreadable(path, "its header is there and no decodable frame follows; copy it again")
+    return index
+
+
+def _fitting_list(columns: _Columns, stream: VideoStream, path: str | os.PathLike[str]) -> ChunkIndex | None:
+    """The chunks of an AVI that lacks some of them; without such a list, `columns` say what isn't known."""
+    positions = np.array(columns.position, dtype=np.int64)
+    if not keys_are_known(path, (np.array(columns.flags) & _KEY) > 0, stream):
+        columns.flags[1:] = array("B", (flag & ~_KEY for flag in columns.flags[1:]))
+    if len(positions) == stream.frames:
+        return None
+    listed = listed_chunks(path)
+    if listed.agrees(positions, np.array(columns.dts, dtype=np.int64)):
+        return None
+    sizes = None if columns.has_vops else np.array(columns.size, dtype=np.int64)
+    if listed.fits(positions, sizes, num_frames=stream.frames):
+        return listed
+    columns.unsure_from = first_unled(path, positions)
+    return None
+
+
+def _fill(
+    columns: _Columns,
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    path: str | os.PathLike[str],
+    timeout_s: float,
+) -> None:
     deadline = time.monotonic() + timeout_s
-    columns = _Columns()
-    columns.has_vops = needs_unpacking(container, stream)
-    reader = PacketReader(container, stream, unpack=columns.has_vops)
+    reader = PacketReader(container, stream, unpack=columns.has_vops, chunks=columns.chunks)
     is_vp8 = stream.codec_context.name in {"vp8", "libvpx"}
     while (packet := reader.next()) is not None:
         if len(columns.pts) % 256 == 0 and time.monotonic() > deadline:
@@ -251,6 +293,7 @@ def _read(
         columns.dts.append(_NO_TIME if packet.dts is None else packet.dts)
         columns.duration.append(packet.duration or 0)
         columns.size.append(packet.size)
+        columns.position.append(-1 if packet.pos is None else packet.pos)
         columns.flags.append(
             _KEY * packet.is_keyframe
             + _DISCARD * packet.is_discard
@@ -259,10 +302,6 @@ def _read(
             + _BETWEEN * (columns.has_vops and shown_between_others(packet))
         )
     columns.ended_badly = reader.failures > 0
-    index = _build(columns, container, stream)
-    if index is None:
-        raise Unreadable(path, "its header is there and no decodable frame follows; copy it again")
-    return index
 
 
 def _build(columns: _Columns, container: InputContainer, stream: VideoStream) -> PacketIndex | None:
@@ -283,9 +322,10 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
     hidden |= (np.arange(len(pts)) < first_key) | (pts < pts[first_key])
     if hidden.all():
         return None
-    corrupt = (flags & _CORRUPT) > 0
-    corrupt[-1] |= "mpegts" in formats and _ends_in_a_packet(container)
+    corrupt = _damage(columns, stream, exact=exact)
+    corrupt[-1] |= "mpegts" in formats and ends_in_a_packet(container)
     last = int(np.flatnonzero(~hidden)[np.argmax(pts[~hidden])])
+    not_met = 0 if columns.unsure_from is None else max(stream.frames - len(pts), 0)
     return PacketIndex(
         stream_index=stream.index,
         time_base=stream.time_base,
@@ -294,18 +334,25 @@ def _build(columns: _Columns, container: InputContainer, stream: VideoStream) ->
         key=key,
         hidden=hidden,
         corrupt=corrupt,
-        end=int(pts[last]) + (columns.duration[last] or step),
+        end=int(pts[last]) + (columns.duration[last] or step) + not_met * step,
         exact=exact,
         seekable=exact and not formats & NEVER_SEEK,
         ended_badly=columns.ended_badly,
         broadcast=bool(formats & {"mpegts", "mpeg"}),
         pts_of_dts=dict(zip(dts.tolist(), pts.tolist(), strict=True)) if columns.has_vops else None,
+        chunks=columns.chunks,
+        positions=np.array(columns.position, dtype=np.int64) if "avi" in formats else None,
     )
 
 
-def _ends_in_a_packet(container: InputContainer) -> bool:
-    """Whether a transport stream was cut off in one of its packets of 188 (or 192) bytes."""
-    return container.size % 188 > 0 and container.size % 192 > 0
+def _damage(columns: _Columns, stream: VideoStream, *, exact: bool) -> Flags:
+    corrupt = (np.array(columns.flags) & _CORRUPT) > 0
+    unsure_from = columns.unsure_from
+    if columns.chunks is not None and not exact and corrupt.any():
+        unsure_from = int(corrupt.argmax())  # the pictures that come are counted
+    if columns.chunks is None and unsure_from is None:
+        return corrupt
+    return in_doubt(corrupt, unsure_from=unsure_from, reordered=_is_reordered(stream))
 
 
 def _frame_step(columns: _Columns, stream: VideoStream) -> int:
@@ -326,7 +373,7 @@ def _display_times(columns: _Columns, stream: VideoStream, formats: set[str], st
     """
     pts = np.array(columns.pts, dtype=np.int64)
     dts = np.array(columns.dts, dtype=np.int64)
-    reordered = stream.codec_context.has_b_frames or stream.codec_context.delay > 0
+    reordered = _is_reordered(stream)
     if not reordered:
         pts = np.where(pts == _NO_TIME, dts, pts)
     absent = pts == _NO_TIME
@@ -334,10 +381,17 @@ def _display_times(columns: _Columns, stream: VideoStream, formats: set[str], st
     known_dts = dts[dts != _NO_TIME]
     jumps_back = bool((np.diff(known_dts) < -_ticks(1.0, stream)).any())
     if not absent.any() and not guessed and not jumps_back:
+        if columns.chunks is not None:  # a stand-in lacks the delay that the others have
+            lost = (np.array(columns.flags) & _CORRUPT) > 0
+            pts[lost] += (pts - dts)[~lost].min()
         return pts, True
     present = pts[~absent] if not jumps_back else pts[~absent][:1]
     origin = int(present.min()) if len(present) else 0
     return origin + step * np.arange(len(pts), dtype=np.int64), False
+
+
+def _is_reordered(stream: VideoStream) -> bool:
+    return bool(stream.codec_context.has_b_frames or stream.codec_context.delay > 0)
 
 
 def _ticks(seconds: float, stream: VideoStream) -> float:

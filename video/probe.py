@@ -155,7 +155,7 @@ def _damaged(
     claims_more = (stream.frames or 0) > len(index.pts) or is_cut_matroska(path)
     if claims_more or index.ended_badly:
         begin = stream.start_time if stream.start_time is not None else index.start
-        length_s = max(_header_duration(container, stream) or 0.0, _avi_length_s(container, stream))
+        length_s = _avi_length_s(container, stream) or _header_duration(container, stream) or 0.0
         end = begin + round(length_s / float(time_base))
         ranges += [(index.end, end)] if end > index.end else []
     return tuple(Span(float(begin * time_base), float(end * time_base)) for begin, end in ranges)

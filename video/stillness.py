@@ -136,7 +136,7 @@ class _Groups:
         group = np.searchsorted(self.pts, index.pts, side="right") - 1
         order = np.arange(len(index.pts))
         counted = ~index.key & (group >= 0)
-        loud = counted & ((index.size > quiet) | index.corrupt)
+        loud = counted & (index.size > quiet)
         late = loud & (order - self.keys[group] > POLISHED)
         self._looked_at = loud & ~late
         self._by_group = np.argsort(group, kind="stable")  # [P] orders
@@ -144,6 +144,7 @@ class _Groups:
         largest = np.zeros(len(self.keys), dtype=np.int64)
         np.maximum.at(largest, group[late], index.size[late])
         self._moving = largest > MAX_REPEATED * quiet
+        self._moving[group[index.corrupt & (group >= 0)]] = True
         for number in np.flatnonzero((largest > 0) & ~self._moving):
             mine = self._packets(number)
             sizes, counts = np.unique(index.size[mine[counted[mine]]], return_counts=True)
