@@ -79,12 +79,13 @@ class Generator(Generic[C]):
 
     def check(self, prompts: Sequence[Prompt], asks: Sequence[Ask], sampling: Sampling) -> None:
         """That every row fits, whose prefixes have these prompts. Raises EngineError, with the numbers."""
-        longest = max((prompts[ask.prefix].length + len(ask.ids) for ask in asks), default=0)
-        if longest + sampling.max_new > self._runtime.max_length:
+        prompt = max((prompts[ask.prefix].length + len(ask.ids) for ask in asks), default=0)
+        needed, held = prompt + sampling.max_new, self._runtime.max_length
+        if needed > held:
             raise EngineError(
-                f"a prompt of {longest} tokens and an answer of up to {sampling.max_new} need "
-                f"{longest + sampling.max_new} tokens, and this engine holds {self._runtime.max_length}: take "
-                "fewer or smaller frames a window, or export it with a larger --max-length"
+                f"a prompt of {prompt} tokens and an answer of up to {sampling.max_new} need {needed}, and "
+                f"this engine holds {held}: take fewer or smaller frames a window, or export it with a "
+                "larger --max-length"
             )
 
     def _batches(self, prefixes: Sequence[Prefix], asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
