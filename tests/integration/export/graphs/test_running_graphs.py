@@ -103,7 +103,7 @@ def test_steps_take_no_memory_for_copies_of_the_caches(exports: Exports) -> None
 
 def test_a_prompt_that_does_not_fit_is_refused(exports: Exports) -> None:
     engine = engine_of(exports.folder("qwen3_vl"), replace(SETTINGS, sampling=Sampling(max_new=2300)))
-    with pytest.raises(EngineError, match=r"need 2,?\d+ tokens, and this engine holds 2304: .*--max-length"):
+    with pytest.raises(EngineError, match=r"need 2,?\d+, and this engine holds 2304: .*--max-length"):
         engine.answer(clip(), QUESTIONS)
 
 
