@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engines.manifest import COMPUTE, DECODER, EMBEDDING, VISION, Manifest, read_manifest
 from engines.parity import require_parity
-from engines.qwen.caches import CachePool, TensorCache, free_bytes
+from engines.qwen.caches import CachePool, Pooled, TensorCache, free_bytes
 from engines.qwen.engine import QwenEngine
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, vision_feed, vision_outputs
 from engines.qwen.settings import QwenSettings
@@ -43,7 +43,7 @@ _ONNX_TYPE = {  # onnx.TensorProto's numbers
 }
 
 
-class OnnxRuntime:
+class OnnxRuntime(Pooled):
     """Runs the graphs of an export folder. `provider` decides the device.
 
     Raises EngineError when they can't be run here: no provider, no kernels for the type, too little memory.
@@ -84,18 +84,6 @@ class OnnxRuntime:
         self._run(self._vision, binding)
         return tuple(outputs.values())
 
-    def cache(self, rows: int, length: int) -> TensorCache:
-        """An empty cache. Raises EngineError when it would not fit into memory, before anything is run."""
-        return self._pool.take(rows, length)
-
-    def fork(self, cache: TensorCache, rows: Sequence[int], *, length: int, used: int) -> TensorCache:
-        """A new cache whose row i begins as row `rows[i]` of `cache`, of which `used` tokens matter."""
-        return self._pool.fork(cache, rows, length=length, used=used)
-
-    def free(self, cache: TensorCache) -> None:
-        """The cache is done with; it may be kept, with its binding, for a call of the same size."""
-        self._pool.give_back(cache)
-
     def forward(
         self,
         x_BSE: Tensor,
@@ -118,10 +106,6 @@ class OnnxRuntime:
         self._bind(binding.bind_output, "logits", logits)
         self._run(self._decoder, binding)
         return logits
-
-    def close(self) -> None:
-        """Let go of the kept caches; the graphs go with the last reference to the runtime."""
-        self._pool.clear()
 
     def _binding(self, cache: TensorCache) -> Any:
         """A binding whose caches are both input and output: onnxruntime then writes in place."""

@@ -28,7 +28,7 @@ from engines.plans import (
     read_plan,
     read_plans,
 )
-from engines.qwen.caches import CachePool, TensorCache
+from engines.qwen.caches import CachePool, Pooled, TensorCache
 from engines.qwen.engine import QwenEngine
 from engines.qwen.graphs import decoder_caches, decoder_deepstack, decoder_inputs, vision_feed, vision_outputs
 from engines.qwen.settings import QwenSettings
@@ -49,7 +49,7 @@ class Networks:
     library: Library
 
 
-class TensorRTRuntime:
+class TensorRTRuntime(Pooled):
     """Runs deserialised plans. Raises EngineError when they don't update their caches in place."""
 
     check_every = 16
@@ -116,10 +116,6 @@ class TensorRTRuntime:
         padding = padded_rows(len(rows), self._limits) - len(rows)
         return self._pool.fork(cache, [*rows, *[rows[0]] * padding], length=length, used=used)
 
-    def free(self, cache: TensorCache) -> None:
-        """The cache is done with; it may be kept, with its step, for a call of the same size."""
-        self._pool.give_back(cache)
-
     @torch.inference_mode()
     def forward(
         self,
@@ -134,10 +130,6 @@ class TensorRTRuntime:
         """Logits [B, V] of each row's token `last`; the cache then holds the new tokens too."""
         with self._on_own_stream():
             return self._step(cache, x_BSE, deepstack).run((x_BSE, *rotary, at, last, *deepstack))
-
-    def close(self) -> None:
-        """Let go of the kept caches; the engines go with the last reference to the runtime."""
-        self._pool.clear()
 
     def _step(self, cache: TensorCache, x_BSE: Tensor, deepstack: Sequence[Tensor]) -> Call:
         if x_BSE.shape[1] > 1 or deepstack:

@@ -36,7 +36,9 @@ T = TypeVar("T")
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-EngineName = Annotated[str, typer.Option(metavar="spotter|transformers", help="What looks at the frames.")]
+EngineName = Annotated[
+    str, typer.Option(metavar="spotter|transformers|onnx|tensorrt", help="What looks at the frames.")
+]
 Model = Annotated[
     str | None,
     typer.Option(

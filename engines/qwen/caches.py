@@ -89,6 +89,28 @@ class CachePool:
             )
 
 
+class Pooled:
+    """The part of a runtime that hands its caches out: from `_pool`, which keeps the last few."""
+
+    _pool: CachePool
+
+    def cache(self, rows: int, length: int) -> TensorCache:
+        """An empty cache. Raises EngineError when it would not fit into memory, before anything is run."""
+        return self._pool.take(rows, length)
+
+    def fork(self, cache: TensorCache, rows: Sequence[int], *, length: int, used: int) -> TensorCache:
+        """A new cache whose row i begins as row `rows[i]` of `cache`, of which `used` tokens matter."""
+        return self._pool.fork(cache, rows, length=length, used=used)
+
+    def free(self, cache: TensorCache) -> None:
+        """The cache is done with; it may be kept, with what is bound to it, for a call of the same size."""
+        self._pool.give_back(cache)
+
+    def close(self) -> None:
+        """Let go of the kept caches; networks go with the last reference to the runtime."""
+        self._pool.clear()
+
+
 def free_bytes(device: torch.device) -> int:
     """Memory that can still be taken on a device, what PyTorch holds in reserve included."""
     if device.type == "cuda":

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.qwen.caches import CachePool, TensorCache
+from engines.qwen.caches import CachePool, Pooled, TensorCache
 from engines.qwen.decoder import Decoder
 from engines.qwen.ops import Ops
 from engines.qwen.shapes import Shapes
 from engines.qwen.vision import Grid, Stretches, VisionTower, vision_plan
 
 
-class TorchRuntime:
+class TorchRuntime(Pooled):
     """Runs a loaded `Qwen2_5_VLForConditionalGeneration` or `Qwen3VLForConditionalGeneration`."""
 
     max_chunk = 4096
@@ -55,18 +55,6 @@ class TorchRuntime:
         )
         return features
 
-    def cache(self, rows: int, length: int) -> TensorCache:
-        """An empty cache. Raises EngineError when it would not fit into memory, before anything is run."""
-        return self._pool.take(rows, length)
-
-    def fork(self, cache: TensorCache, rows: Sequence[int], *, length: int, used: int) -> TensorCache:
-        """A new cache whose row i begins as row `rows[i]` of `cache`, of which `used` tokens matter."""
-        return self._pool.fork(cache, rows, length=length, used=used)
-
-    def free(self, cache: TensorCache) -> None:
-        """The cache is done with; it may be kept, with its graph, for a call of the same size."""
-        self._pool.give_back(cache)
-
     @torch.inference_mode()
     def forward(
         self,
@@ -90,10 +78,6 @@ class TorchRuntime:
             seen = min(int(at.max()) + x_BSE.shape[1], cache.length)
         logits: Tensor = self._decoder(*step, deepstack, cache.tensors, seen)[0]
         return logits
-
-    def close(self) -> None:
-        """Let go of the kept caches; the weights go with the last reference to the runtime."""
-        self._pool.clear()
 
 
 class _StepGraph:
