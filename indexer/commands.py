@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from grounding.errors import printable
+from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
 from indexer.stopping import Stop, next_time_of_day
 
@@ -116,6 +116,8 @@ def index(
         _print_json(report.document())
     else:
         _print_index(report)
+    if report.fault is not None:
+        raise StorageError(report.fault)
     raise typer.Exit(_exit_code(report, stop))
 
 

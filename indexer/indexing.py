@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.contract import ClipSpec, Engine, Question
+from grounding.errors import StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.catalogue import Catalogue, Placed
@@ -78,6 +79,7 @@ class _Run:
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
     num_moments: int = 0
+    fault: str | None = None
 
     def settle(self, report: FileReport) -> None:
         self.files.append(report)
@@ -97,15 +99,21 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     """Index everything under `request.paths` into the home; twice does nothing the second time.
 
     A file that can't be indexed is in the report and stops nothing. Raises StorageError when the home can't
-    be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded.
+    be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded. A home
+    that fails half way (a disk that fills) is the report's `fault`: what was committed before stays.
     """
     started = time.monotonic()
     stop = stop or Stop()
     # The lock first: opening may upgrade the schema, which is no work for two at once.
     with HomeLock(request.home), Database.open(request.home, create=True) as database:
         run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
-        with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
-            _index(run)
+        try:
+            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+                _index(run)
+        except StorageError as error:
+            if not run.num_moments and not any(run.windows.values()):
+                raise
+            run.fault = str(error)
         return _report(run, wall_s=time.monotonic() - started)
 
 
@@ -124,7 +132,7 @@ def _index(run: _Run) -> None:
     catalogue.scan(run.request.paths)
     try:
         _index_found(run, catalogue)
-    except Stopped:
+    except (Stopped, StorageError):
         named = {report.path for report in run.files}
         for path in catalogue.files:
             if path not in named:
@@ -271,9 +279,13 @@ def _work(night: _Night, tasks: Sequence[Task]) -> None:
                 done.state = "stopped"
         except Stopped:
             done.state = "stopped"
-        run.windows[task.video_id] = done.windows
-        run.num_moments += done.moments
-        run.settle(_settled(run, task, done))
+        except StorageError:
+            done.state = "stopped"
+            raise
+        finally:
+            run.windows[task.video_id] = done.windows
+            run.num_moments += done.moments
+            run.settle(_settled(run, task, done))
 
 
 def _settled(run: _Run, task: Task, done: Done) -> FileReport:
@@ -320,7 +332,8 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
         library=run.request.library,
         files=tuple(run.files),
         totals=totals,
-        ending=run.stop.reason() or "complete",
+        ending="failed" if run.fault else run.stop.reason() or "complete",
+        fault=run.fault,
     )
 
 

@@ -54,17 +54,20 @@ class Totals:
         return self.video_seconds / self.wall_seconds if self.wall_seconds > 0 else 0.0
 
 
-Ending = Literal["complete", "interrupted", "until"]
+Ending = Literal["complete", "interrupted", "until", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
-    """Everything that one `index` did. `ending` tells whether it ran to its end, and if not, why."""
+    """Everything that one `index` did. `ending` tells whether it ran to its end, and if not, why; `fault` is
+    what went wrong with the home, in a sentence, where it ended as "failed".
+    """
 
     library: str
     files: tuple[FileReport, ...] = field(repr=False)
     totals: Totals
     ending: Ending = "complete"
+    fault: str | None = None
 
     @property
     def failed(self) -> tuple[FileReport, ...]:
@@ -77,6 +80,7 @@ class IndexReport:
             "schema": "proofreel.index/1",
             "library": self.library,
             "ending": self.ending,
+            "fault": self.fault,
             "files": [_file(f) for f in self.files],
             "totals": {
                 "files": len(self.files),

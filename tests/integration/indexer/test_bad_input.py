@@ -225,7 +225,7 @@ def test_a_full_disk_is_one_sentence_and_what_is_committed_stays(folder: Path, s
         lamp_clip(folder / f"{number}.mp4", seconds=20 + number, lit=[(t, t + 0.3) for t in range(20)])
     home = folder.parent / "home"
     home.mkdir()
-    line = " ".join(map(str, night_process.command("index", folder, "--home", home, clip_s=0)))
+    line = " ".join(map(str, night_process.command("index", folder, "--home", home, "--json", clip_s=0)))
     script = (
         f"mount -t tmpfs -o size={size} full {home} && {line}; code=$?; "
         f"mkdir {folder.parent}/kept; cp {home}/proofreel.db* {folder.parent}/kept; exit $code"
@@ -238,6 +238,11 @@ def test_a_full_disk_is_one_sentence_and_what_is_committed_stays(folder: Path, s
     last = done.stderr.splitlines()[-1]
     assert last.startswith("proofreel: ") and "the disk is full; free some space" in last
     assert "Traceback" not in done.stderr
+    told = json.loads(done.stdout) if done.stdout else {"totals": {"moments": 0}}
+    kept = rows(folder.parent / "kept").get("moment", [])
+    assert told["totals"]["moments"] == len(kept) and bool(kept) == (size == "700k")
+    if kept:
+        assert (told["ending"], told["fault"]) == ("failed", last.removeprefix("proofreel: "))
     again = night_process.run_here("index", folder, "--home", folder.parent / "kept")
     assert again.returncode == 0, again.stderr
     night_process.run_here("index", folder, "--home", folder.parent / "quiet")
