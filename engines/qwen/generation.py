@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Generic
 
@@ -52,7 +52,9 @@ class Written:
 
 
 class Generator(Generic[C]):
-    """Writes answers with one runtime. `stops` are the ids that end an answer; `rows` the most at a time."""
+    """Writes answers with one runtime. `stops` are the ids that end an answer; at most `rows` rows, of
+    prefixes or of answers, are run at a time.
+    """
 
     def __init__(self, runtime: Runtime[C], *, stops: frozenset[int], rows: int = 32) -> None:
         self._runtime = runtime
@@ -68,6 +70,17 @@ class Generator(Generic[C]):
         if not asks:
             return []
         self.check([prefix.prompt for prefix in prefixes], asks, sampling)
+        written: dict[int, Written] = {}
+        for first in range(0, len(prefixes), self._rows):
+            group = prefixes[first : first + self._rows]
+            mine = [place for place, ask in enumerate(asks) if first <= ask.prefix < first + len(group)]
+            own = [replace(asks[place], prefix=asks[place].prefix - first) for place in mine]
+            answers = self._of_group(group, own, sampling)
+            written.update(zip(mine, answers, strict=False))  # scoring reads, and writes none
+        return [written[place] for place in sorted(written)]
+
+    def _of_group(self, prefixes: Sequence[Prefix], asks: Sequence[Ask], sampling: Sampling) -> list[Written]:
+        """The answers to asks about a few prefixes, which are in the caches together."""
         shared = self._prefill(prefixes)
         try:
             written: list[Written] = []

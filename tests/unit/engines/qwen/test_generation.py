@@ -66,6 +66,20 @@ def test_a_prompt_read_in_chunks_gives_the_same_answers(family: str, chunk: int)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_no_more_rows_are_run_at_once_than_allowed_prefixes_included(family: str) -> None:
+    stories = [Story(family=family).words(*range(50, 60 + number)) for number in range(5)]
+    asks = [Ask(prefix=number, ids=tail) for number in (0, 3, 1, 4, 2) for tail in ((9,), (8, 7))]
+    runtime = fresh_runtime(family)
+    whole = Generator(runtime, stops=frozenset()).write(prefixes(stories, runtime), asks, GREEDY)
+    narrow, rows = fresh_runtime(family), []
+    take = narrow._pool.take
+    narrow._pool.take = lambda n, length: rows.append(n) or take(n, length)  # type: ignore[method-assign]
+    few = Generator(narrow, stops=frozenset(), rows=2).write(prefixes(stories, narrow), asks, GREEDY)
+
+    assert ids(few) == ids(whole) and max(rows) == 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_what_an_earlier_call_left_in_a_cache_is_never_seen(family: str) -> None:
     stories = BATCHES["ragged batch"](family)
     runtime = Poisoned.of(family)
