@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,14 @@ class Night:
     def _make_engine(self) -> BrightnessEngine:
         self.engines.append(self.make(**self.engine_options))
         return self.engines[-1]
+
+
+def statuses(report: IndexReport) -> dict[str, str]:
+    return {file.path.name: file.status for file in report.files}
+
+
+def after_seconds(seconds: int) -> Stop:
+    """Stops once its clock, which moves on a second each time that it is asked, has gone so far."""
+    ticks = iter(range(100_000))
+    noon = datetime(2026, 11, 23, 12, 0)
+    return Stop(until=noon + timedelta(seconds=seconds), clock=lambda: noon + timedelta(seconds=next(ticks)))
