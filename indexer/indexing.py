@@ -281,11 +281,15 @@ def _work(night: _Night, tasks: Sequence[Task]) -> None:
             done.state = "stopped"
         except StorageError:
             done.state = "stopped"
+            _keep(run, task, done)
             raise
-        finally:
-            run.windows[task.video_id] = done.windows
-            run.num_moments += done.moments
-            run.settle(_settled(run, task, done))
+        _keep(run, task, done)
+
+
+def _keep(run: _Run, task: Task, done: Done) -> None:
+    run.windows[task.video_id] = done.windows
+    run.num_moments += done.moments
+    run.settle(_settled(run, task, done))
 
 
 def _settled(run: _Run, task: Task, done: Done) -> FileReport:

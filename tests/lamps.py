@@ -72,6 +72,7 @@ class Night:
     embedder: LetterEmbedder = field(default_factory=LetterEmbedder)
     engine_options: dict[str, Any] = field(default_factory=dict)
     make: type[BrightnessEngine] = BrightnessEngine
+    reporter: type[Silent] = Silent
 
     def run(
         self,
@@ -90,7 +91,7 @@ class Night:
             embedder=lambda: self.embedder,
             retry_quarantined=retry,
         )
-        return index_paths(request, reporter=Silent(sys.stderr), stop=stop)
+        return index_paths(request, reporter=self.reporter(sys.stderr), stop=stop)
 
     @property
     def num_clips(self) -> int:

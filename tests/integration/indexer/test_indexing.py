@@ -17,7 +17,7 @@ import pytest
 
 from grounding.errors import EngineError, StorageError
 from indexer.asking import ask
-from indexer.progress import Silent
+from indexer.progress import Lines, Silent
 from indexer.status import read_status
 from search.documents import show_document
 from search.showing import show
@@ -303,16 +303,19 @@ def test_a_file_that_is_written_to_meanwhile_is_not_indexed_further(night: Night
     assert statuses(night.run(folder)) == {"a.mp4": "indexed"}
 
 
-def test_an_engine_that_can_not_be_loaded_is_no_video_s_fault(night: Night, folder: Path) -> None:
+def test_an_engine_that_can_not_be_loaded_is_no_video_s_fault(
+    night: Night, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lamp_clip(folder / "a.mp4")
 
     class Broken(BrightnessEngine):
         def load(self) -> None:
             raise EngineError("the weights are missing")
 
-    night.make = Broken
+    night.make, night.reporter = Broken, Lines
     with pytest.raises(EngineError, match="the weights are missing"):
         night.run(folder)
+    assert "indexed" not in capsys.readouterr().err
     assert rows(night.home)["attempt"] == []
     night.make = BrightnessEngine
     assert statuses(night.run(folder)) == {"a.mp4": "indexed"}
