@@ -19,7 +19,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "export": frozenset({"grounding", "engines"}),
     "indexer": frozenset({"grounding", "video", "storage", "engines"}),
     "search": frozenset({"grounding", "video", "storage", "engines"}),
-    "proofreel": frozenset({"grounding", "video", "storage", "engines", "export", "indexer", "search"}),
+    # Storage for what reviews teach alone: `train data --from-reviews`.
+    "training": frozenset({"grounding", "video", "storage", "engines"}),
+    "proofreel": frozenset(
+        {"grounding", "video", "storage", "engines", "export", "indexer", "search", "training"}
+    ),
 }
 HEAVY = frozenset(
     {
@@ -32,6 +36,10 @@ HEAVY = frozenset(
         "cv2",
         "faiss",
         "transformers",
+        "trl",
+        "accelerate",
+        "datasets",
+        "matplotlib",
         "ray",
         "tensorrt",
         "onnxruntime",

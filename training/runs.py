@@ -1,0 +1,122 @@
+"""The folder of one run: its resolved config, where it ran, and its metrics as JSON lines.
+
+run.json       command, commit, versions, device, seed, fingerprint of the data, hash of the config
+config.json    every setting with its value
+metrics.jsonl  one line a logged step: {"step": 10, "loss": 1.25, ...}
+summary.json   what came out, once the run has ended
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run's folder. Files are replaced whole; metrics are appended a line at a time."""
+
+    folder: Path
+
+    @classmethod
+    def begin(
+        cls, folder: Path, *, config: Mapping[str, Any], seed: int, data: str, device: str, command: str
+    ) -> Run:
+        """Make the folder, or go on in it when it is of the same config, seed and data.
+
+        `data` is the fingerprint of what is trained on. Raises ValueError for a folder of another run.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        run = cls(folder=folder)
+        facts = {"config_hash": hash_of(config), "seed": seed, "data": data}
+        before = run._read("run.json")
+        if before is not None:
+            changed = [name for name, value in facts.items() if before.get(name) != value]
+            if changed:
+                raise ValueError(
+                    f"{folder} holds a run of another {' and '.join(changed)}: give another --out"
+                )
+            return run
+        run._write("config.json", dict(config))
+        run._write(
+            "run.json",
+            {**facts, "command": command, "commit": commit(), "device": device, "versions": versions()},
+        )
+        return run
+
+    def log(self, step: int, **values: float | str | None) -> None:
+        """Append what was measured at `step`."""
+        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, **values}) + "\n")
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """What was logged, in order; of a step that was logged again after a resume, the later line."""
+        path = self.folder / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        latest: dict[int, dict[str, Any]] = {}
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:  # cut short by a kill
+                continue
+            latest[entry["step"]] = {**latest.get(entry["step"], {}), **entry}
+        yield from (latest[step] for step in sorted(latest))
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write what came out."""
+        self._write("summary.json", dict(summary))
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def _write(self, name: str, document: dict[str, Any]) -> None:
+        part = self.folder / (name + ".part")
+        part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        part.replace(self.folder / name)
+
+
+def hash_of(config: Mapping[str, Any]) -> str:
+    """SHA-256 of a config's values, hex."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def commit() -> str | None:
+    """The commit of the source that runs, or None outside a checkout; `-dirty` where it was changed."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that a run rests on, where they are installed."""
+    found = {"python": platform.python_version(), "proofreel": importlib.metadata.version("proofreel")}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return " ".join(["proofreel", *sys.argv[1:]])
