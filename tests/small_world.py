@@ -85,22 +85,22 @@ class Squares:
             ids[row, head:start] = [ID[word] for word in QUESTION]
             ids[row, start : start + len(said)] = said
             roles[row, start : start + len(said)] = role
-        return Batch(ids=ids, roles=roles, kinds=np.zeros_like(roles), scene={"corner": corner})
+        corners = corner[:, None].repeat(self.frames, 1)
+        return Batch(ids=ids, roles=roles, kinds=np.zeros_like(roles), scene={"corner": corners})
 
 
 class Renderer:
     """Draws the squares, the same in every frame."""
 
-    def __init__(self, device: torch.device | str, *, frames: int) -> None:
-        self.frames = frames
+    def __init__(self, device: torch.device | str) -> None:
         self.at = torch.arange(SIDE, device=device)
 
     def __call__(self, scene: dict[str, Tensor]) -> Tensor:
-        x, y = scene["corner"].long().unbind(1)
-        columns = (self.at >= x[:, None]) & (self.at < x[:, None] + 32)
-        rows = (self.at >= y[:, None]) & (self.at < y[:, None] + 32)
-        lit = (rows[:, :, None] & columns[:, None, :]).to(torch.uint8)
-        return (60 + 180 * lit)[:, None, None].expand(-1, self.frames, 3, -1, -1).contiguous()
+        x, y = scene["corner"][..., None].long().unbind(2)  # [B, T, 1]
+        columns = (self.at >= x) & (self.at < x + 32)
+        rows = (self.at >= y) & (self.at < y + 32)
+        lit = (rows[..., None] & columns[..., None, :]).to(torch.uint8)
+        return (60 + 180 * lit)[:, :, None].expand(-1, -1, 3, -1, -1).contiguous()
 
 
 def write_tokenizer(folder: Path) -> None:

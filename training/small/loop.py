@@ -24,7 +24,7 @@ from training.small.forward import StaticForward
 from training.small.losses import KINDS, CompletionLoss
 from training.small.pace import Measured, Pace
 from training.small.source import Source
-from training.small.stages import Lesson, Stage, Training
+from training.small.stages import CompileMode, Lesson, Stage, Training
 from training.small.student import Student
 
 Told = Callable[[str], None]
@@ -82,11 +82,13 @@ class School:
             weight_decay=config.weight_decay,
             ema_decay=config.ema_decay,
         )
+        self._render = compiled(source.renderer(device), config.compile)
         self.step = 0
         self._seconds = 0.0
         self._clips = 0
-        self._losses: dict[tuple[int, int, int], Any] = {}
+        self._losses: dict[tuple[int, int, int], CompletionLoss] = {}
         self._last: dict[str, float] = {}
+        self.watched: list[Measured] = []
 
     def resume(self) -> None:
         """Take up the run's last checkpoint, if it has one."""
@@ -100,12 +102,11 @@ class School:
         """All steps of a stage that are still to do."""
         stage, began = lesson.stage, time.perf_counter()
         self.told(f"stage {stage.name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames")
-        render = self.source.renderer(stage, self.device)
         pace = Pace(self.device)
         total = torch.zeros(3 + 4 * KINDS, device=self.device)
         for waited_s, fed in _timed(self._fed(lesson)):
             pace.begin(waited_s=waited_s)
-            total += self._learn(fed, lesson=lesson, render=render, pace=pace)
+            total += self._learn(fed, lesson=lesson, pace=pace)
             self.step += 1
             if began:  # the first step compiles: it is told, and counted nowhere
                 self._told_first_step(stage, time.perf_counter() - began)
@@ -132,19 +133,19 @@ class School:
 
     def _fed(self, lesson: Lesson) -> Iterator[Fed]:
         numbers = range(max(self.step - lesson.start, 0), lesson.stage.steps)
-        batches = self.source.batches(lesson.stage, self.config.seed)
+        batches = self.source.batches(lesson, self.config.seed)
         return feed(batches, numbers, workers=self.config.workers, device=self.device)
 
-    def _learn(self, fed: Fed, *, lesson: Lesson, render: Any, pace: Pace) -> Tensor:
+    def _learn(self, fed: Fed, *, lesson: Lesson, pace: Pace) -> Tensor:
         """One step; what it measured: one step, loss, norm of the gradient, sums by kind."""
         stage, config = lesson.stage, self.config
         sigma = torch.full((), stage.sigma_at((self.step - lesson.start) / stage.steps), device=self.device)
         try:
             torch.manual_seed((config.seed << 32) + self.step)
-            frames = render(fed.scene)
+            frames = self._render(fed.scene)
             pace.mark()
             with autocast(self.device):
-                loss, kinds = self._loss(stage)(fed.ids, fed.roles, fed.kinds, frames, sigma)
+                loss, kinds = self._loss(stage).compute(fed.ids, fed.roles, fed.kinds, frames, sigma)
             pace.mark()
             loss.backward()
             pace.mark()
@@ -160,14 +161,15 @@ class School:
         pace.mark()
         return torch.cat([torch.stack([torch.ones_like(norm), loss.detach(), norm]), kinds.flatten()])
 
-    def _loss(self, stage: Stage) -> Any:
+    def _loss(self, stage: Stage) -> CompletionLoss:
         """The loss of a stage's shape, compiled once for all stages of that shape."""
         if stage.shape not in self._losses:
             forward = StaticForward(
                 self.student.model, frames=stage.frames, words=stage.text_len, wide=self.config.wide
             )
             loss = CompletionLoss(forward, first_number=self.source.tokens.first_number)
-            self._losses[stage.shape] = compiled(loss, self.config.compile)
+            loss.compute = compiled(loss.compute, self.config.compile)
+            self._losses[stage.shape] = loss
         return self._losses[stage.shape]
 
     def _told_first_step(self, stage: Stage, seconds: float) -> None:
@@ -184,8 +186,9 @@ class School:
                     f"or begin again from the checkpoint in {self.run.folder}"
                 )
             self._last = values
+            self.watched.append(window)
             self._seconds += window.seconds
-            self._clips += window.steps * stage.batch
+            self._clips += int(window.values[0]) * stage.batch
             self.run.log(window.step, **values)
             self.told(f"step {window.step}: {brief(values)}")
 
@@ -240,11 +243,11 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
-def compiled(module: Any, mode: str) -> Any:
-    """The module, its forward compiled for the shapes that it gets."""
-    if mode != "off":
-        module.compile(dynamic=False, mode=None if mode == "default" else mode)
-    return module
+def compiled(function: Any, mode: CompileMode) -> Any:
+    """What is called, compiled for each set of shapes that it gets."""
+    if mode == "off":
+        return function
+    return torch.compile(function, dynamic=False, mode=None if mode == "default" else mode)
 
 
 def _timed(batches: Iterator[Fed]) -> Iterator[tuple[float, Fed]]:

@@ -6,7 +6,7 @@ Shapes: B clips, W tokens after the frames, V vocabulary, K kinds of question.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.small.forward import StaticForward
 from training.small.shape import NUMBERS
@@ -21,17 +21,17 @@ SHARPEST = 0.05
 """A bell this narrow is the number itself, exactly so in float32: sigma 0 means a hard target."""
 
 
-class CompletionLoss(nn.Module):
+class CompletionLoss:
     """The mean loss of a batch's answer tokens, and what each kind of question adds to it.
 
-    One module from pixels to the loss, so that torch.compile sees it whole.
+    `compute` goes from pixels to the loss, so that torch.compile sees it whole.
     """
 
     def __init__(self, forward: StaticForward, *, first_number: int) -> None:
-        super().__init__()
         self.drive, self.first_number = forward, first_number
+        self.compute = self._compute
 
-    def forward(
+    def _compute(
         self, ids_BS: Tensor, roles_BS: Tensor, kinds_BS: Tensor, frames_BTCHW: Tensor, sigma: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The loss, and [2, 2, K] sums and counts of nll: of words, of coordinates.

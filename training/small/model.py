@@ -66,6 +66,9 @@ def save(
     model: Any, folder: Path, *, tokens: TokenIds, cut: Cut, write_tokenizer: Callable[[Path], None]
 ) -> None:
     """Write the model in bfloat16 with all that `engines.transformers.load` needs, over what is there."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

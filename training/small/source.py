@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training.small.model import Cut
 from training.small.shape import TokenIds
-from training.small.stages import Stage
+from training.small.stages import Lesson
 
 Renderer = Callable[[Mapping[str, Tensor]], Tensor]
 """A scene as tensors on a device to its frames there: uint8 [B, T, 3, 128, 128]."""
@@ -39,14 +39,14 @@ class Batches(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A world. `batches(stage, seed)` and `renderer(stage, device)` make the parts; `fingerprint` says which
-    world it is, so that a run is never resumed on another.
+    """A world. `batches(lesson, seed)` are a stage's, `renderer(device)` draws those of any; `fingerprint`
+    says which world it is, so that a run is never resumed on another.
     """
 
     tokens: TokenIds
     kinds: tuple[str, ...]
     cut: Cut
     fingerprint: str
-    batches: Callable[[Stage, int], Batches]
-    renderer: Callable[[Stage, torch.device], Renderer]
+    batches: Callable[[Lesson, int], Batches]
+    renderer: Callable[[torch.device], Renderer]
     write_tokenizer: Callable[[Path], None]

@@ -4,8 +4,8 @@ size = "S"
 seed = 0
 [[stages]]
 name = "see"        # its checkpoint's folder
-mix = "see"         # which questions, by the world
 level = "plain"     # how hard a world
+mix = { where = 1.0, dense = 2.0 }  # the weight of each kind of question
 frames = 4          # of each clip
 batch = 128         # clips a step
 steps = 600
@@ -43,8 +43,8 @@ class Stage(_Table):
     """One stage: what is shown, how many steps, and how it is learnt. `sigma_end`: where sigma ends."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    mix: str
-    level: str = "plain"
+    mix: dict[str, Amount]
+    level: Literal["plain", "hard"] = "plain"
     frames: Count
     batch: Count
     steps: Count

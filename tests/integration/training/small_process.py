@@ -16,7 +16,12 @@ from tests.small_world import TOKENS, Renderer, Squares, write_tokenizer
 from training.small.loop import train
 from training.small.model import Cut
 from training.small.source import Source
-from training.small.stages import load_stages
+from training.small.stages import Lesson, load_stages
+
+
+def squares(lesson: Lesson, seed: int) -> Squares:
+    stage = lesson.stage
+    return Squares(seed=seed, batch=stage.batch, frames=stage.frames, text_len=stage.text_len)
 
 
 def source() -> Source:
@@ -26,10 +31,8 @@ def source() -> Source:
         kinds=("where",),
         cut=Cut(),
         fingerprint="squares",
-        batches=lambda stage, seed: Squares(
-            seed=seed, batch=stage.batch, frames=stage.frames, text_len=stage.text_len
-        ),
-        renderer=lambda stage, device: Renderer(device, frames=stage.frames),
+        batches=squares,
+        renderer=Renderer,
         write_tokenizer=write_tokenizer,
     )
 

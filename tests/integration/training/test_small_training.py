@@ -21,7 +21,7 @@ checkpoint_every = 4
 ema_decay = 0.5
 [[stages]]
 name = "one"
-mix = "all"
+mix = { where = 1.0 }
 frames = 1
 batch = 2
 steps = 5
@@ -30,7 +30,7 @@ sigma_end = 2.0
 warmup_steps = 2
 [[stages]]
 name = "two"
-mix = "all"
+mix = { where = 1.0 }
 frames = 2
 batch = 2
 steps = 6

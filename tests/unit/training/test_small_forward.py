@@ -44,7 +44,7 @@ def test_logits_and_gradients_equal_the_stock_forwards(model: Any) -> None:
     batch = Squares(seed=1, batch=2, frames=FRAMES, text_len=WORDS)[0]
     ids = torch.from_numpy(batch.ids)
     scene = {"corner": torch.from_numpy(batch.scene["corner"])}
-    frames = Renderer("cpu", frames=FRAMES)(scene)
+    frames = Renderer("cpu")(scene)
     frames = frames + torch.randint(0, 15, frames.shape, dtype=torch.uint8)  # no frame like another
     weights = torch.randn(ids.shape[1], TOKENS.vocabulary) / TOKENS.vocabulary
     found, gradients = [], []
