@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from training.world.pictures import Cutouts
+    from training.world.questions import Item
 
 
 def register(train_app: typer.Typer) -> None:
@@ -40,6 +43,7 @@ def world(
         typer.Option(help="A folder of stamps, or a packed file; default: Debian's tuxpaint-stamps-default."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Write a rendered clip with its exact truth, and print what is asked about it."""
     if preview is None and pack is None:
@@ -49,8 +53,16 @@ def world(
         if pack.suffix != ".npz":
             raise ValueError(f"cut-outs are packed into a .npz file, not {pack.name!r}")
         found.save(pack)
+    asked: list[Item] = []
     if preview is not None:
-        _preview(preview, level=level, split=split, seed=seed, scale=scale, truth=truth, cutouts=found)
+        asked = _preview(
+            preview, level=level, split=split, seed=seed, scale=scale, truth=truth, cutouts=found
+        )
+    if as_json:
+        print(json.dumps(_document(preview, pack, asked)))
+        return
+    for item in asked:
+        print(f"{item.question}\n{indent(item.completion, '    ')}")
 
 
 def load(path: Path | None) -> Cutouts:
@@ -69,9 +81,8 @@ def _preview(
     scale: int,
     truth: bool,
     cutouts: Cutouts,
-) -> None:
-    from textwrap import indent
-
+) -> list[Item]:
+    """Write the clip, and give a question of every kind that it holds."""
     import numpy as np
 
     from training.world.levels import world as world_of
@@ -83,7 +94,17 @@ def _preview(
     rng = np.random.default_rng(seed)
     scene = sample_scene(rng, world=world_of(level, split), cutouts=cutouts)
     write_scene(scene, out, renderer=Renderer(cutouts), with_truth=truth, scale=scale)
-    for kind in KINDS:
-        item = ask(rng, scene, kind)
-        if item is not None:
-            print(f"{item.question}\n{indent(item.completion, '    ')}")
+    items = (ask(rng, scene, kind) for kind in KINDS)
+    return [item for item in items if item is not None]
+
+
+def _document(preview: Path | None, pack: Path | None, asked: list[Item]) -> dict[str, object]:
+    return {
+        "schema": "proofreel.world/1",
+        "preview": None if preview is None else str(preview.absolute()),
+        "pack": None if pack is None else str(pack.absolute()),
+        "questions": [
+            {"kind": i.kind, "task": i.task, "question": i.question, "completion": i.completion}
+            for i in asked
+        ],
+    }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -39,6 +42,14 @@ def test_the_command_writes_a_clip_and_prints_its_questions(tmp_path: Path) -> N
     with open_video(out) as source:
         assert (source.info.width, source.info.height) == (256, 256)
         assert source.info.duration_s > 5
+
+
+def test_its_document_follows_its_schema(tmp_path: Path) -> None:
+    arguments = ["train", "world", "--preview", str(tmp_path / "clip.mp4"), "--scale", "1", "--json"]
+    document = json.loads(CliRunner().invoke(app, arguments).stdout)
+    schema = json.loads((files("training") / "schemas/world-1.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert document["preview"] == str(tmp_path / "clip.mp4") and len(document["questions"]) > 5
 
 
 @pytest.mark.parametrize(
