@@ -147,7 +147,7 @@ class School:
             with autocast(self.device):
                 loss, kinds = self._loss(stage).compute(fed.ids, fed.roles, fed.kinds, frames, sigma)
             pace.mark()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             pace.mark()
         except torch.OutOfMemoryError as error:
             raise TrainingError(
