@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from torch import Tensor
 from grounding.errors import TrainingError
 from training.runs import Run
 from training.small.checkpoints import load_state, save_state
+from training.small.device import autocast, compiled, device_name
 from training.small.feed import Fed, feed
 from training.small.flops import peak_flops, training_flops
 from training.small.forward import StaticForward
 from training.small.losses import KINDS, CompletionLoss
 from training.small.pace import Measured, Pace
 from training.small.source import Source
-from training.small.stages import CompileMode, Lesson, Stage, Training
+from training.small.stages import Lesson, Stage, Training
 from training.small.student import Student
 
 Told = Callable[[str], None]
@@ -58,11 +58,6 @@ def train(
     school.student.save(out / MODEL)
     run.finish(school.summary())
     return out / MODEL
-
-
-def device_name(device: torch.device) -> str:
-    """A GPU's own name, or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 class School:
@@ -240,18 +235,6 @@ def brief(values: dict[str, float]) -> str:
         return loss
     busy = f"busy {values['busy_share']:.0%}, waiting for data {values['data_wait_share']:.0%}"
     return f"{loss}, {values['clips_per_s']:.0f} clips/s, MFU {values.get('mfu', 0.0):.3f}, {busy}"
-
-
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 on a GPU; a CPU computes in float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
-
-
-def compiled(function: Any, mode: CompileMode) -> Any:
-    """What is called, compiled for each set of shapes that it gets."""
-    if mode == "off":
-        return function
-    return torch.compile(function, dynamic=False, mode=None if mode == "default" else mode)
 
 
 def _timed(batches: Iterator[Fed]) -> Iterator[tuple[float, Fed]]:
