@@ -4,7 +4,7 @@ size = "S"
 seed = 0
 [[stages]]
 name = "see"        # its checkpoint's folder
-level = "plain"     # how hard a world
+level = "plain"     # how hard a world; "both": of two batches one each
 mix = { where = 1.0, dense = 2.0 }  # the weight of each kind of question
 frames = 4          # of each clip
 batch = 128         # clips a step
@@ -44,7 +44,7 @@ class Stage(_Table):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     mix: dict[str, Amount]
-    level: Literal["plain", "hard"] = "plain"
+    level: Literal["plain", "hard", "both"] = "plain"
     frames: Count
     batch: Count
     steps: Count
