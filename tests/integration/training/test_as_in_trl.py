@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from training.policy import Aggregation, Level, group_advantages, policy_loss
+from training.rewards import REWARD_SETS, Reading, reward_functions, reward_set, truth_column
+from training.truth import Truth
 
 WORDS = ("<pad>", "<end>", *(f"w{number}" for number in range(30)))
+PROMPTS = ["w1 w2 w3", "w4 w5", "w6", "w7 w8"]
 PROMPT_TOKENS, COMPLETION_TOKENS = 4, 6
 
 
@@ -48,20 +51,28 @@ def variety(completions: list[str], **_: Any) -> list[float]:
     return [len(set(text.split())) / 100 for text in completions]
 
 
-def trainer(tmp_path: Path, *, level: Level, aggregation: Aggregation) -> Any:
+def trainer(
+    tmp_path: Path,
+    *,
+    level: Level = "sequence",
+    aggregation: Aggregation = "sum_then_normalize",
+    functions: list[Any] | None = None,
+    columns: dict[str, list[Any]] | None = None,
+) -> Any:
     import datasets
     import trl
 
     return trl.GRPOTrainer(
         model=tiny_model(),
-        reward_funcs=[evens, variety],
+        reward_funcs=functions or [evens, variety],
         processing_class=tokenizer(),
-        train_dataset=datasets.Dataset.from_dict({"prompt": ["w1 w2 w3", "w4 w5", "w6", "w7 w8"]}),
+        train_dataset=datasets.Dataset.from_dict({"prompt": PROMPTS, **(columns or {})}),
         args=trl.GRPOConfig(
             output_dir=str(tmp_path), report_to=[], use_cpu=True, bf16=False, max_steps=1, seed=3,
             per_device_train_batch_size=8, num_generations=4, max_completion_length=COMPLETION_TOKENS,
             importance_sampling_level=level, loss_type="grpo", beta=0.0, epsilon=0.05, epsilon_high=0.07,
-            multi_objective_aggregation=aggregation, reward_weights=[1.0, 2.0], save_strategy="no",
+            multi_objective_aggregation=aggregation, save_strategy="no",
+            reward_weights=None if functions else [1.0, 2.0],
             disable_tqdm=True,
         ),
     )  # fmt: skip
@@ -127,3 +138,22 @@ def test_the_advantages_of_a_real_rollout_are_those_of_trl(tmp_path: Path, aggre
     expected = torch.tensor(list(logs["advantages"]))
     assert expected.abs().max() > 0.5
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", REWARD_SETS)
+def test_a_reward_set_pays_a_real_rollout_component_by_component(tmp_path: Path, name: str) -> None:
+    rewards = reward_set(name)
+    true = Truth(task="General video QA Free-form", answer="w3 w4 w5 w6 w7 w8")
+    theirs = trainer(
+        tmp_path,
+        functions=reward_functions(rewards, coordinates="relative-1000"),
+        columns={"truth": [truth_column(true)] * len(PROMPTS), "duration_s": [12.0] * len(PROMPTS)},
+    )
+    theirs.train()
+    texts, logged = list(theirs._logs["completion"]), theirs._logs["rewards"]
+    assert list(logged) == list(rewards.weights)
+    for number, text in enumerate(texts):
+        expected = rewards.score(text, true, reading=Reading(duration_s=12.0), progress=0.0)
+        found = {component: logged[component][number] for component in logged}
+        assert found == pytest.approx(expected, nan_ok=True, abs=1e-6)
