@@ -4,10 +4,11 @@ A claim with several boxes counts as one sighting a box. Sighting i and truth j 
 
     S_ij = exp(-(t_i - g_j)^2 / 2 sigma^2) * IoU(box_i, box_j) * names alike, 0..1
 
-and by 0 where they lie more than a gate apart in time. No true sighting pays twice, so a wrong claim and a
-repeated one both cost precision, and what is left out costs recall.
+and by 0 where they lie more than a gate apart in time. True sightings of a group prove the same thing, so
+that the best of them counts for all. None pays twice: a wrong claim and a repeated one both cost precision,
+and what is left out costs recall.
 
-Shapes: N sightings said, M true ones.
+Shapes: N sightings said, M true ones, G groups of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from grounding.escaping import collapse
 from grounding.evidence import Box, Claim
 from grounding.geometry import boxes_array, iou_matrix, match
 from training.rewards.rouge import words
+from training.truth import Truth
 
 GATE_S = 1.0
 """How far a sighting may lie from the true one, either way, where the gate is on."""
@@ -39,18 +41,19 @@ class EvidenceScore:
 
 
 def evidence_score(
-    said: Sequence[Claim], truth: Sequence[Claim], *, sigma_s: float, gate_s: float | None, lost: int = 0
+    said: Sequence[Claim], truth: Truth, *, sigma_s: float, gate_s: float | None, lost: int = 0
 ) -> EvidenceScore:
-    """Precision, recall and F1 of the best matching. `truth` must hold a claim.
+    """Precision, recall and F1 of the best matching. `truth` must hold evidence.
 
     `lost` sightings more were said than are given here (too many to keep): they count as wrong.
     """
-    total = len(_boxes(said)) + lost
-    wanted = len(_boxes(truth))
+    groups_M = _groups(truth)
+    total, wanted = len(_boxes(said)) + lost, len(np.unique(groups_M))
     if not total:
         return EvidenceScore(precision=0.0, recall=0.0, f1=0.0)
-    scores_NM = sighting_scores(said, truth, sigma_s=sigma_s, gate_s=gate_s)
-    reached = sum(float(scores_NM[pair]) for pair in match(scores_NM))
+    scores_NM = sighting_scores(said, truth.evidence, sigma_s=sigma_s, gate_s=gate_s)
+    scores_NG = np.stack([scores_NM[:, groups_M == g].max(axis=1) for g in np.unique(groups_M)], axis=1)
+    reached = sum(float(scores_NG[pair]) for pair in match(scores_NG))
     return EvidenceScore(
         precision=reached / total, recall=reached / wanted, f1=2.0 * reached / (total + wanted)
     )
@@ -76,6 +79,14 @@ def names_alike(a: str, b: str) -> float:
     first, second = set(words(a)), set(words(b))
     shared = len(first & second)
     return 2.0 * shared / (len(first) + len(second)) if shared else 0.0
+
+
+def _groups(truth: Truth) -> npt.NDArray[np.int64]:
+    """The group of every true sighting [M]; each is one of its own unless the truth says otherwise."""
+    if not truth.groups:
+        return np.arange(len(_boxes(truth.evidence)))
+    boxes = [len(claim.boxes) for claim in truth.evidence]
+    return np.repeat(np.array(truth.groups, dtype=np.int64), boxes)
 
 
 def _names_matrix(said: Sequence[Claim], truth: Sequence[Claim]) -> Array:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from grounding.escaping import collapse
-from grounding.evidence import Answer, Span
+from grounding.evidence import Answer, Claim, Span
 from grounding.geometry import iou, match, spans_array, tiou_matrix
 from grounding.reading import is_framed
 from training.matching import GATE_S, evidence_score
@@ -35,7 +35,7 @@ def score(
     answer       the letter, the closed answer, or the words shared with it; "Cannot tell" where that is true
     answer_time  tIoU of the spans, matched
     answer_box   IoU of the one box asked for
-    time         how near in time the claims are to what is to be seen, on average
+    time         how near in time the claims are to what is to be seen, on average; not of one picture
     evidence     F1 of claimed against true sightings; without claims 1 where the clip does not tell
     """
     answer = reading.parse(completion)
@@ -43,7 +43,7 @@ def score(
     return {
         "format": _format(completion, answer, truth),
         "answer": _answer(answer, truth, closed=options.closed_answers),
-        "answer_time": spans_score(answer.spans, truth.spans) if truth.spans else math.nan,
+        "answer_time": _answer_time(answer, truth),
         "answer_box": _answer_box(answer, truth),
         "time": _time(answer, truth, sigma_s=sigma_s),
         "evidence": _evidence(answer, truth, sigma_s=sigma_s, gate_s=GATE_S if options.gate else None),
@@ -55,6 +55,19 @@ def spans_score(said: Sequence[Span], truth: Sequence[Span]) -> float:
     overlaps = tiou_matrix(spans_array(said), spans_array(truth))
     reached = sum(float(overlaps[pair]) for pair in match(overlaps))
     return 2.0 * reached / (len(said) + len(truth))
+
+
+def said_spans(answer: Answer) -> tuple[Span, ...]:
+    """The spans of the answer or, where it has none, of the statements: a description has them there."""
+    return answer.spans or tuple(s.span for s in answer.statements if s.span is not None)
+
+
+def said_claims(answer: Answer, truth: Truth) -> tuple[Claim, ...]:
+    """The claims or, where there are none, the box that answers a question about one picture."""
+    if answer.claims or answer.box is None or truth.task != "visual QA" or not truth.evidence:
+        return answer.claims
+    name = collapse(answer.text)
+    return (Claim(subject=name, boxes=(answer.box,), time_s=truth.evidence[0].time_s),)
 
 
 def is_answered(answer: Answer, truth: Truth) -> bool:
@@ -89,6 +102,13 @@ def _answer(answer: Answer, truth: Truth, *, closed: bool) -> float:
     return rouge(truth.answer, answer.text)
 
 
+def _answer_time(answer: Answer, truth: Truth) -> float:
+    if not truth.spans:
+        return math.nan
+    said = said_spans(answer) if truth.task == "describe" else answer.spans
+    return spans_score(said, truth.spans)
+
+
 def _answer_box(answer: Answer, truth: Truth) -> float:
     if truth.box is None:
         return math.nan
@@ -102,7 +122,7 @@ def _answer_box(answer: Answer, truth: Truth) -> float:
 def _time(answer: Answer, truth: Truth, *, sigma_s: float) -> float:
     """Nearness to the true sightings or, where there are none, to the true spans (inside one is on time)."""
     times = [Span(claim.time_s, claim.time_s) for claim in truth.evidence] or list(truth.spans)
-    if not times or truth.abstains:
+    if not times or truth.abstains or truth.task == "visual QA":
         return math.nan
     if not answer.claims:
         return 0.0
@@ -118,7 +138,8 @@ def _evidence(answer: Answer, truth: Truth, *, sigma_s: float, gate_s: float | N
         return 1.0 / (1 + len(answer.claims) + lost)
     if not truth.evidence:
         return math.nan
-    return evidence_score(answer.claims, truth.evidence, sigma_s=sigma_s, gate_s=gate_s, lost=lost).f1
+    said = said_claims(answer, truth)
+    return evidence_score(said, truth, sigma_s=sigma_s, gate_s=gate_s, lost=lost).f1
 
 
 def _plain(text: str) -> str:

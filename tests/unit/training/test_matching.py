@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding import Box, Claim
-from tests.unit.training.completions import DOG, LEFT, MAN, RIGHT, seen
-from training.matching import evidence_score, names_alike
+from tests.unit.training.completions import DOG, LEFT, MAN, RIGHT, seen, truth
+from training.matching import EvidenceScore, evidence_score, names_alike
 
-NEAR = {"sigma_s": 1.0, "gate_s": 1.0}
 claims = st.lists(
     st.builds(
         seen,
@@ -22,8 +24,25 @@ claims = st.lists(
 )
 
 
+def scored(
+    said: Sequence[Claim], true: Sequence[Claim], *, groups: tuple[int, ...] = (), lost: int = 0
+) -> EvidenceScore:
+    whole = replace(truth(*true), groups=groups)
+    return evidence_score(said, whole, sigma_s=1.0, gate_s=1.0, lost=lost)
+
+
+def test_one_claim_of_a_group_is_enough_and_a_second_one_costs() -> None:
+    moments = [seen("man", 10.0 + n, LEFT) for n in range(4)]
+    whole = [*moments, DOG]
+    for moment in moments:
+        assert scored([moment, DOG], whole, groups=(0, 0, 0, 0, 1)).f1 == pytest.approx(1.0)
+    assert scored(moments, whole, groups=(0, 0, 0, 0, 1)).precision == pytest.approx(1 / 4)
+    assert scored([DOG], whole, groups=(0, 0, 0, 0, 1)).recall == pytest.approx(1 / 2)
+    assert scored([DOG], whole).recall == pytest.approx(1 / 5)
+
+
 def test_each_truth_pays_once_and_what_is_left_out_costs_recall() -> None:
-    found = evidence_score([MAN, MAN, seen("cat", 10.0, LEFT)], [MAN, DOG], **NEAR)
+    found = scored([MAN, MAN, seen("cat", 10.0, LEFT)], [MAN, DOG])
     assert (found.precision, found.recall) == (pytest.approx(1 / 3), pytest.approx(1 / 2))
     assert found.f1 == pytest.approx(2 / 5)
 
@@ -32,21 +51,21 @@ def test_the_pairing_is_the_best_one_and_not_the_first() -> None:
     loose = Box(0.1, 0.2, 0.4, 0.5)
     said = [seen("man", 10.0, LEFT), seen("man", 10.0, loose)]
     true = [seen("man", 10.0, loose), seen("man", 10.0, LEFT)]
-    assert evidence_score(said, true, **NEAR).f1 == pytest.approx(1.0)
+    assert scored(said, true).f1 == pytest.approx(1.0)
 
 
 def test_two_of_a_kind_in_one_claim_are_two_sightings() -> None:
     both = seen("man", 10.0, LEFT, RIGHT)
-    assert evidence_score([both], [both], **NEAR).f1 == pytest.approx(1.0)
-    assert evidence_score([MAN], [both], **NEAR).recall == pytest.approx(0.5)
+    assert scored([both], [both]).f1 == pytest.approx(1.0)
+    assert scored([MAN], [both]).recall == pytest.approx(0.5)
 
 
 def test_what_was_too_much_to_keep_counts_as_wrong() -> None:
-    assert evidence_score([MAN], [MAN], **NEAR, lost=9).precision == pytest.approx(0.1)
+    assert scored([MAN], [MAN], lost=9).precision == pytest.approx(0.1)
 
 
 def test_saying_nothing_scores_nothing() -> None:
-    assert evidence_score([], [MAN], **NEAR).f1 == 0.0
+    assert scored([], [MAN]).f1 == 0.0
 
 
 @pytest.mark.parametrize(
@@ -65,8 +84,8 @@ def test_names_are_alike_by_the_words_they_share(a: str, b: str, expected: float
 
 @given(claims, claims.filter(bool))
 def test_any_claims_score_from_zero_to_one_whatever_their_order(said: list[Claim], true: list[Claim]) -> None:
-    found = evidence_score(said, true, **NEAR)
-    turned = evidence_score(said[::-1], true[::-1], **NEAR)
+    found = scored(said, true)
+    turned = scored(said[::-1], true[::-1])
     assert found.f1 == pytest.approx(turned.f1)
     assert all(0.0 <= value <= 1.0 + 1e-12 for value in (found.precision, found.recall, found.f1))
 
@@ -74,4 +93,4 @@ def test_any_claims_score_from_zero_to_one_whatever_their_order(said: list[Claim
 @given(claims.filter(bool))
 def test_the_truth_itself_scores_full_unless_a_box_has_no_extent(true: list[Claim]) -> None:
     flat = sum(box.x1 == box.x2 for claim in true for box in claim.boxes)
-    assert evidence_score(true, true, **NEAR).recall == pytest.approx(1 - flat / len(true))
+    assert scored(true, true).recall == pytest.approx(1 - flat / len(true))

@@ -152,6 +152,26 @@ def test_what_does_not_apply_neither_pays_nor_costs() -> None:
     assert rewards.total(found) == pytest.approx(3.0)
 
 
+def test_the_box_of_a_picture_is_evidence_where_no_claim_is_made() -> None:
+    true = Truth(task="visual QA", answer="ball", box=LEFT, evidence=(seen("ball", 3.5, LEFT),))
+    found = scores(format_completion(reasoning="", answer=box_answer("ball", LEFT)), true)
+    assert (found["evidence"], found["answer_box"], found["answer"]) == (
+        pytest.approx(1.0), pytest.approx(1.0), pytest.approx(2 / 3),
+    )  # fmt: skip
+    assert math.isnan(found["time"])
+    wrong = format_completion(reasoning="", answer=box_answer("ball", RIGHT))
+    assert scores(wrong, true)["evidence"] == 0.0
+
+
+def test_a_description_has_its_spans_in_its_statements() -> None:
+    true = Truth(task="describe", answer="2 events", spans=(Span(10.0, 20.0), Span(30.0, 40.0)))
+    text = f"{spans_answer(Span(10.0, 20.0))}: a man walks.\n{spans_answer(Span(30.0, 35.0))}: a dog barks."
+    found = scores(format_completion(reasoning=text, answer="2 events"), true)
+    assert found["answer_time"] == pytest.approx(0.75)
+    elsewhere = Truth(task="temporal QA", spans=true.spans)
+    assert scores(format_completion(reasoning=text, answer="then"), elsewhere)["answer_time"] == 0.0
+
+
 def test_boxes_in_pixels_are_read_with_the_size_of_the_frame() -> None:
     pixels = Reading(duration_s=600.0, coordinates="pixels", frame_size=(640, 360))
     claim = Claim(subject="man", boxes=(Box(0.25, 0.5, 0.5, 1.0),), time_s=10.0)
