@@ -1,4 +1,4 @@
-"""`python -m training.small small ...`: the room's commands where the rest of Proofreel isn't installed."""
+"""`python -m training.small small ...` is `proofreel train small ...` where the rest isn't installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from grounding.errors import ProofreelError
 from training.small import commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-commands.register(app)
+train_app = typer.Typer(no_args_is_help=True)
+commands.register(train_app)
+app.add_typer(train_app, name="train")
+
+
+@train_app.callback()
+def _train() -> None:
+    """Train the small model."""
 
 
 @app.callback()
@@ -20,8 +27,9 @@ def _commands() -> None:
 
 def main() -> None:
     """Run a command; exit codes as `proofreel` has them."""
+    sys.argv.insert(1, "train")
     try:
-        app(prog_name="python -m training.small")
+        app(prog_name="proofreel")
     except ValueError as error:
         sys.exit(_told(error, code=2))
     except ProofreelError as error:

@@ -31,14 +31,13 @@ def register(train_app: typer.Typer) -> None:
 
 
 def small(
-    stages: Annotated[Path, typer.Option(help="The TOML file of the stages.")] = CONFIG,
+    stages: Annotated[Path, typer.Option("--config", help="The TOML file of the stages.")] = CONFIG,
     out: Annotated[Path, typer.Option(help="The folder of the run; a run that was stopped goes on.")] = OUT,
     device: Device = None,
     profile: Annotated[
         bool, typer.Option(help="Train nothing: show where the time of a step goes, stage by stage.")
     ] = False,
     cutouts: Cutouts = None,
-    config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the small model on rendered clips, from nothing to a checkpoint."""

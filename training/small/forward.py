@@ -54,11 +54,12 @@ def attend_before(_layer: int, q_BHSD: Tensor, k_BKSD: Tensor, v_BKSD: Tensor) -
 class StaticForward:
     """Drives `model` (on its device) on clips of `frames` frames and at most `words` tokens after them.
 
-    `wide` keeps the residual stream in float32 under autocast, as the stock model does.
+    `stream` is the type of the residual stream; None: as the stock model has it, float32 under autocast.
     """
 
-    def __init__(self, model: Any, *, frames: int, words: int, wide: bool = True) -> None:
-        self.model, self.frames, self.head, self.wide = model, frames, head_length(frames), wide
+    def __init__(self, model: Any, *, frames: int, words: int, stream: torch.dtype | None = None) -> None:
+        self.model, self.frames, self.head = model, frames, head_length(frames)
+        self._stream_type = stream
         self.visual, self.text = model.model.visual, model.model.language_model
         self._num_heads = self.text.config.num_attention_heads
         self._num_kv_heads = self.text.config.num_key_value_heads
@@ -126,8 +127,7 @@ class StaticForward:
         return self.rope[0][start:stop], self.rope[1][start:stop]
 
     def _stream(self, x: Tensor) -> Tensor:
-        narrow = torch.is_autocast_enabled(x.device.type) and not self.wide
-        return x.to(torch.get_autocast_dtype(x.device.type)) if narrow else x
+        return x if self._stream_type is None else x.to(self._stream_type)
 
     def _look(self, attention: Any, x_NPE: Tensor) -> Tensor:
         frames, patches, width = x_NPE.shape

@@ -82,7 +82,7 @@ class School:
             weight_decay=config.weight_decay,
             ema_decay=config.ema_decay,
         )
-        self._render = compiled(source.renderer(device), config.compile)
+        self._render = compiled(source.renderer(device).__call__, config.compile)
         self.step = 0
         self._seconds = 0.0
         self._clips = 0
@@ -147,7 +147,7 @@ class School:
             with autocast(self.device):
                 loss, kinds = self._loss(stage).compute(fed.ids, fed.roles, fed.kinds, frames, sigma)
             pace.mark()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             pace.mark()
         except torch.OutOfMemoryError as error:
             raise TrainingError(
@@ -164,8 +164,12 @@ class School:
     def _loss(self, stage: Stage) -> CompletionLoss:
         """The loss of a stage's shape, compiled once for all stages of that shape."""
         if stage.shape not in self._losses:
+            narrow = self.device.type == "cuda" and not self.config.wide
             forward = StaticForward(
-                self.student.model, frames=stage.frames, words=stage.text_len, wide=self.config.wide
+                self.student.model,
+                frames=stage.frames,
+                words=stage.text_len,
+                stream=torch.bfloat16 if narrow else None,
             )
             loss = CompletionLoss(forward, first_number=self.source.tokens.first_number)
             loss.compute = compiled(loss.compute, self.config.compile)

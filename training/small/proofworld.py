@@ -9,10 +9,10 @@ import torch
 
 from training.small.model import Cut
 from training.small.shape import TokenIds
-from training.small.source import Batches, Renderer, Source
+from training.small.source import Batch, Batches, Renderer, Source
 from training.small.stages import Lesson
 from training.world import batches, rendering, words
-from training.world.levels import world
+from training.world.levels import LevelName, world
 from training.world.pictures import Cutouts, installed_cutouts, load_cutouts
 from training.world.questions import KINDS
 
@@ -28,14 +28,24 @@ TOKENS = TokenIds(
 assert TOKENS.first_number == words.FIRST_NUMBER_ID
 
 
+class InTurn:
+    """Two streams in turn: batch k is of the one or the other."""
+
+    def __init__(self, *streams: Batches) -> None:
+        self._streams = streams
+
+    def __getitem__(self, k: int) -> Batch:
+        return self._streams[k % len(self._streams)][k]
+
+
 def proofworld(cutouts: Path | None) -> Source:
     """The world with the cut-outs at a path, or those installed. Raises ValueError for a bad path."""
     found = installed_cutouts() if cutouts is None else load_cutouts(cutouts)
 
-    def batches_of(lesson: Lesson, seed: int) -> Batches:
+    def of_level(level: LevelName, lesson: Lesson, seed: int) -> Batches:
         stage = lesson.stage
         return batches.Batches(
-            world=world(stage.level, "train", frames=stage.frames),
+            world=world(level, "train", frames=stage.frames),
             mix=stage.mix,
             size=stage.batch,
             text_length=stage.text_len,
@@ -43,6 +53,11 @@ def proofworld(cutouts: Path | None) -> Source:
             stage=lesson.number,
             cutouts=found,
         )
+
+    def batches_of(lesson: Lesson, seed: int) -> Batches:
+        if lesson.stage.level == "both":
+            return InTurn(of_level("plain", lesson, seed), of_level("hard", lesson, seed))
+        return of_level(lesson.stage.level, lesson, seed)
 
     def renderer(device: torch.device) -> Renderer:
         return rendering.Renderer(found, device=device)

@@ -14,8 +14,13 @@ from training.small.model import Cut
 from training.small.shape import TokenIds
 from training.small.stages import Lesson
 
-Renderer = Callable[[Mapping[str, Tensor]], Tensor]
-"""A scene as tensors on a device to its frames there: uint8 [B, T, 3, 128, 128]."""
+
+class Renderer(Protocol):
+    """Draws clips."""
+
+    def __call__(self, scene: Mapping[str, Tensor], /) -> Tensor:
+        """Frames uint8 [B, T, 3, 128, 128] of a scene whose tensors are on the renderer's device."""
+        ...
 
 
 class Batch(Protocol):

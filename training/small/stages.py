@@ -4,7 +4,7 @@ size = "S"
 seed = 0
 [[stages]]
 name = "see"        # its checkpoint's folder
-level = "plain"     # how hard a world
+level = "plain"     # how hard a world; "both": of two batches one each
 mix = { where = 1.0, dense = 2.0 }  # the weight of each kind of question
 frames = 4          # of each clip
 batch = 128         # clips a step
@@ -44,7 +44,7 @@ class Stage(_Table):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     mix: dict[str, Amount]
-    level: Literal["plain", "hard"] = "plain"
+    level: Literal["plain", "hard", "both"] = "plain"
     frames: Count
     batch: Count
     steps: Count
@@ -70,7 +70,7 @@ class Training(_Table):
 
     `lr` of stages is Muon's; AdamW's is `adamw_share` of it. The cosine ends at `final_share` of the peak.
     `ema_decay` above 0: what is saved is the running mean of the weights. `wide`: the residual stream stays
-    in float32 under bfloat16. `checkpoint_every` is a multiple of `log_every`.
+    in float32 where a GPU multiplies in bfloat16. `checkpoint_every` is a multiple of `log_every`.
     """
 
     size: SizeName = "S"
@@ -150,7 +150,7 @@ def load_stages(path: Path) -> Training:
 
 def _first(error: ValidationError, table: dict[str, object]) -> str:
     """The first thing that is wrong, in one sentence."""
-    wrong = error.errors()[0]
+    wrong = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a name is misspelt
     key = ".".join(str(part) for part in wrong["loc"])
     if wrong["type"] == "extra_forbidden":
         known = Stage if key.startswith("stages.") else Training
@@ -159,4 +159,4 @@ def _first(error: ValidationError, table: dict[str, object]) -> str:
         return f"{key} is missing"
     if not key:
         return wrong["msg"].removeprefix("Value error, ")
-    return f"{key} = {wrong['input']!r}: {wrong['msg'].lower()}"
+    return f"{key} = {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"

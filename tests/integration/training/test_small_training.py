@@ -5,11 +5,20 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+import engines.transformers
+import export.commands
+from engines.contract import Question
+from grounding.evidence import Span
 from training.runs import Run
+from video.frames import Clip
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
@@ -80,3 +89,33 @@ def test_a_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weight
     assert [step for step, *_ in losses(expected)] == [2, 4, 5, 6, 8, 10, 11]
     name = "model/model.safetensors"
     assert (tmp_path / "cut" / name).read_bytes() == (expected / name).read_bytes()
+
+
+def test_the_saved_model_is_asked_like_any_checkpoint(whole: tuple[Path, Path]) -> None:
+    engine = engines.transformers.load(str(whole[1] / "model"), device="cpu")
+    images = np.full((3, 128, 128, 3), 60, np.uint8)
+    images[:, 20:52, 70:102] = 240
+    clip = Clip(
+        path=Path("squares.mp4"),
+        time_base=Fraction(1, 1000),
+        window=Span(0.0, 3.0),
+        images=images,
+        pts=np.arange(3) * 1000,
+        times_s=np.arange(3.0),
+        durations_s=np.ones(3),
+    )
+    (reply,) = engine.answer(clip, [Question(text="Where is it?", task="visual QA")])
+    assert (engine.spec.window_s, engine.spec.max_frames, engine.spec.max_side) == (12.0, 12, 128)
+    assert reply.mean_logprob is not None and reply.text
+
+
+def test_the_saved_model_is_exported_and_says_what_its_checkpoint_says(
+    whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    app = typer.Typer()
+    export.commands.register(app)
+    model, out = str(whole[1] / "model"), str(tmp_path / "onnx")
+    made = CliRunner().invoke(app, ["export", "onnx", model, out, "--dtype", "fp32", "--max-length", "2304"])
+    assert made.exit_code == 0, made.output
+    checked = CliRunner().invoke(app, ["export", "check", out])
+    assert checked.exit_code == 0, checked.output
