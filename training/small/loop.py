@@ -18,12 +18,12 @@ from grounding.errors import TrainingError
 from training.runs import Run
 from training.small.checkpoints import load_state, save_state
 from training.small.device import autocast, compiled, device_name
-from training.small.feed import Fed, feed
+from training.small.feed import feed, timed
 from training.small.flops import peak_flops, training_flops
 from training.small.forward import StaticForward
 from training.small.losses import KINDS, CompletionLoss
 from training.small.pace import Measured, Pace
-from training.small.source import Source
+from training.small.source import AsTensors, Source
 from training.small.stages import Lesson, Stage, Training
 from training.small.student import Student
 
@@ -99,7 +99,7 @@ class School:
         self.told(f"stage {stage.name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames")
         pace = Pace(self.device)
         total = torch.zeros(3 + 4 * KINDS, device=self.device)
-        for waited_s, fed in _timed(self._fed(lesson)):
+        for waited_s, fed in timed(self._fed(lesson)):
             pace.begin(waited_s=waited_s)
             total += self._learn(fed, lesson=lesson, pace=pace)
             self.step += 1
@@ -126,21 +126,21 @@ class School:
             "model": MODEL,
         }
 
-    def _fed(self, lesson: Lesson) -> Iterator[Fed]:
+    def _fed(self, lesson: Lesson) -> Iterator[dict[str, Any]]:
         numbers = range(max(self.step - lesson.start, 0), lesson.stage.steps)
-        batches = self.source.batches(lesson, self.config.seed)
+        batches = AsTensors(self.source.batches(lesson, self.config.seed))
         return feed(batches, numbers, workers=self.config.workers, device=self.device)
 
-    def _learn(self, fed: Fed, *, lesson: Lesson, pace: Pace) -> Tensor:
+    def _learn(self, fed: dict[str, Any], *, lesson: Lesson, pace: Pace) -> Tensor:
         """One step; what it measured: one step, loss, norm of the gradient, sums by kind."""
         stage, config = lesson.stage, self.config
         sigma = torch.full((), stage.sigma_at((self.step - lesson.start) / stage.steps), device=self.device)
         try:
             torch.manual_seed((config.seed << 32) + self.step)
-            frames = self._render(fed.scene)
+            frames = self._render(fed["scene"])
             pace.mark()
             with autocast(self.device):
-                loss, kinds = self._loss(stage).compute(fed.ids, fed.roles, fed.kinds, frames, sigma)
+                loss, kinds = self._loss(stage).compute(fed["ids"], fed["roles"], fed["kinds"], frames, sigma)
             pace.mark()
             loss.backward()  # type: ignore[no-untyped-call]
             pace.mark()
@@ -235,13 +235,3 @@ def brief(values: dict[str, float]) -> str:
         return loss
     busy = f"busy {values['busy_share']:.0%}, waiting for data {values['data_wait_share']:.0%}"
     return f"{loss}, {values['clips_per_s']:.0f} clips/s, MFU {values.get('mfu', 0.0):.3f}, {busy}"
-
-
-def _timed(batches: Iterator[Fed]) -> Iterator[tuple[float, Fed]]:
-    """Each batch with the seconds that were waited for it."""
-    while True:
-        asked = time.perf_counter()
-        fed = next(batches, None)
-        if fed is None:
-            return
-        yield time.perf_counter() - asked, fed
