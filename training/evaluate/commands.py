@@ -46,6 +46,10 @@ def evaluate(
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Run an export that no check has passed.")
     ] = False,
+    clips_at_once: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips that a checkpoint is shown together: more need more memory."),
+    ] = None,
     items: Annotated[int, typer.Option(help="How many questions.")] = DEFAULT_ITEMS,
     seed: Annotated[int, typer.Option(help="Which questions: equal seeds ask the same.")] = 0,
     level: Annotated[Literal["plain", "hard"], typer.Option(help="How hard the clips are.")] = "plain",
@@ -76,7 +80,9 @@ def evaluate(
 ) -> None:
     """Ask an engine questions whose answers are known exactly; measure what, when, where and the proof."""
     check_suite(suite)
-    load = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
+    load = _engine_loader(
+        engine, model=model, prompts=prompts, unchecked=unchecked, clips_at_once=clips_at_once
+    )
     from training.evaluate.proofworld import Request
 
     request = Request(
@@ -186,7 +192,7 @@ def _report(
 
 
 def _engine_loader(
-    name: str, *, model: str | None, prompts: Path | None, unchecked: bool
+    name: str, *, model: str | None, prompts: Path | None, unchecked: bool, clips_at_once: int | None
 ) -> Callable[[], Engine]:
     """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
     from engines import check_engine, load_engine
@@ -194,7 +200,9 @@ def _engine_loader(
 
     words = None if prompts is None else load_prompts(prompts)
     check_engine(name, model=model, prompts=words, unchecked=unchecked)
-    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked)
+    return lambda: load_engine(
+        name, model=model, prompts=words, unchecked=unchecked, clips_at_once=clips_at_once
+    )
 
 
 @contextmanager
