@@ -167,9 +167,17 @@ def evaluated(*arguments: str) -> dict[str, Any]:
     return document
 
 
-def test_the_spotter_abstains_from_shapes_and_the_document_follows_its_schema(tmp_path: Path) -> None:
-    out = tmp_path / "run.jsonl"
-    found = evaluated("--items", "20", "--seed", "1", "--out", str(out))
+@pytest.fixture(scope="module")
+def spotted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """The spotter's document, and its records."""
+    out = tmp_path_factory.mktemp("spotted") / "run.jsonl"
+    return evaluated("--items", "20", "--seed", "1", "--out", str(out)), out
+
+
+def test_the_spotter_abstains_from_shapes_and_the_document_follows_its_schema(
+    spotted: tuple[dict[str, Any], Path],
+) -> None:
+    found, out = spotted
     assert (found["suite"], found["n"], found["engine"]) == ("proofworld", 20, "spotter")
     assert found["metrics"]["abstention_recall"] == found["metrics"]["parse_rate"] == 1.0
     assert 0.0 < found["metrics"]["abstention_precision"] < 0.2
@@ -198,30 +206,41 @@ def test_a_checkpoint_is_evaluated_with_boxes_in_its_own_pixels(tmp_path: Path) 
     assert read_records(out)[0].scores["viou"] == pytest.approx(expected)
 
 
-def test_two_runs_on_the_same_questions_are_compared_and_others_refused(tmp_path: Path) -> None:
-    base, blind = tmp_path / "base.jsonl", tmp_path / "blind.jsonl"
-    evaluated("--items", "6", "--out", str(base))
-    found = evaluated("--items", "6", "--control", "blind", "--against", str(base), "--out", str(blind))
-    assert found["against"]["file"] == str(base)
-    assert found["against"]["differences"]["acc"] == 0.0
+def test_two_runs_on_the_same_questions_are_compared(spotted: tuple[dict[str, Any], Path]) -> None:
+    _, base = spotted
+    found = evaluated("--items", "20", "--seed", "1", "--control", "blind", "--against", str(base))
+    assert (found["control"], found["against"]["file"]) == ("blind", str(base))
+    assert found["against"]["differences"]["acc"] == 0.0  # black frames or not, it abstains
     assert found["against"]["intervals"]["acc"] == [0.0, 0.0]
-    done = CliRunner().invoke(app, ["evaluate", "proofworld", "--items", "7", "--against", str(base)])
-    assert isinstance(done.exception, ValueError)
-    assert "holds 6 items and this run has 7" in str(done.exception)
-    arguments = ["evaluate", "proofworld", "--items", "6", "--seed", "9", "--against", str(base)]
-    assert "is of other items" in str(CliRunner().invoke(app, arguments).exception)
 
 
-def test_people_get_tables(tmp_path: Path) -> None:
-    base = tmp_path / "base.jsonl"
-    first = CliRunner().invoke(app, ["evaluate", "proofworld", "--items", "4", "--out", str(base)])
-    assert first.exit_code == 0, first.exception
-    for word in ("proofworld plain iid, seed 0: 4 questions about 4 clips", "m_tIoU", "by kind", str(base)):
-        assert word in first.stdout
-    second = CliRunner().invoke(
-        app, ["evaluate", "proofworld", "--items", "4", "--control", "blind", "--against", str(base)]
-    )
-    assert "control blind" in second.stdout and "this run minus that one" in second.stdout
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--items", "7", "--seed", "1"], "holds 20 items and this run has 7"),
+        (["--items", "20", "--seed", "9"], "is of other items"),
+    ],
+)
+def test_runs_on_other_questions_are_refused(
+    arguments: list[str], said: str, spotted: tuple[dict[str, Any], Path]
+) -> None:
+    _, base = spotted
+    done = CliRunner().invoke(app, ["evaluate", "proofworld", *arguments, "--against", str(base)])
+    assert isinstance(done.exception, ValueError) and said in str(done.exception)
+
+
+def test_people_get_tables(spotted: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    _, base = spotted
+    out = tmp_path / "blind.jsonl"
+    done = CliRunner().invoke(
+        app,
+        ["evaluate", "proofworld", "--items", "20", "--seed", "1", "--control", "blind", "--out", str(out),
+         "--against", str(base)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.exception
+    assert "proofworld plain iid, seed 1, control blind: 20 questions about" in done.stdout
+    for word in ("m_tIoU", "by kind", "this run minus that one", "+0.000", str(base), str(out)):
+        assert word in done.stdout
 
 
 @pytest.mark.parametrize(
