@@ -35,7 +35,7 @@ EXPORTED = ("onnx", "tensorrt")
 """Those that run what was made of a checkpoint, and by default only what was held against it."""
 
 _MODELS = {
-    "transformers": "the directory of a checkpoint, or its name on the hub",
+    "transformers": "the directory of a checkpoint, its name on the hub, or proofreel-small",
     "onnx": "a folder that `proofreel export onnx` made",
     "tensorrt": "a folder that `proofreel export tensorrt` made",
 }

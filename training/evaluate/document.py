@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluate.proofworld import Request
-from training.evaluate.summary import Difference, Summary
+from training.evaluate.summary import Summary
 
 DIGITS = 4
 
@@ -27,7 +27,7 @@ class Report:
     masked: float | None
     summary: Summary
     against: Path | None = None
-    difference: Difference | None = None
+    difference: Summary | None = None
     out: Path | None = None
 
     def document(self) -> dict[str, Any]:

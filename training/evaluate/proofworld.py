@@ -18,9 +18,10 @@ from training.evaluate.controls import MASKS, Control, blind, masked, shuffled
 from training.evaluate.records import Record, item_hash
 from training.evaluate.scoring import scores
 from training.rewards.trl import truth_column
-from training.world.items import Asked, clip_of, questions
+from training.world.items import CHAIN, Asked, clip_of, questions
 from training.world.levels import LevelName, SplitName
 from training.world.pictures import Cutouts
+from training.world.questions import KINDS
 from training.world.rendering import Renderer
 from video.frames import Clip
 
@@ -51,6 +52,11 @@ class Request:
             raise ValueError(f"--items must be at least 1, not {self.items}")
         if self.seed < 0:
             raise ValueError(f"--seed must not be below 0, not {self.seed}")
+        for kind in self.kinds:
+            if kind not in (*KINDS, CHAIN):
+                raise ValueError(
+                    f"no kind of question named {kind!r}; there are: {', '.join((*KINDS, CHAIN))}"
+                )
 
 
 def asked(request: Request, *, cutouts: Cutouts) -> list[Asked]:

@@ -102,7 +102,7 @@ def check_same(items: Sequence[tuple[str, str]], others: Iterable[Record], *, pa
 
 def _read(line: str, path: Path, number: int) -> Record:
     try:
-        return _RECORD.validate_json(line)
+        return RECORDS.validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -111,4 +111,4 @@ def _read(line: str, path: Path, number: int) -> Record:
         ) from None
 
 
-_RECORD = TypeAdapter(Record)
+RECORDS = TypeAdapter(Record)

@@ -29,50 +29,30 @@ class Summary:
     kinds: dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """New minus old by name, with its paired interval."""
-
-    metrics: dict[str, float | None]
-    intervals: dict[str, bootstrap.Interval | None]
-    kinds: dict[str, dict[str, Any]]
-
-
 def summarise(records: Sequence[Record], *, kinds_of: Mapping[str, tuple[str, ...]], seed: int) -> Summary:
     """Every measure of a run. `kinds_of` says which kinds alone count towards a measure of all items."""
     totals = totals_of(records, kinds_of=kinds_of)
-    found = bootstrap.estimates(totals, derive=derived)
-    sure = bootstrap.intervals(totals, derive=derived, seed=seed)
-    counts = _counts(records)
-    return Summary(
-        metrics=_whole(found),
-        intervals=_whole(sure),
-        kinds={
-            kind: {"n": count, "metrics": _of_kind(found, kind), "intervals": _of_kind(sure, kind)}
-            for kind, count in counts.items()
-        },
+    return _summary(
+        bootstrap.estimates(totals, derive=derived),
+        bootstrap.intervals(totals, derive=derived, seed=seed),
+        counts=_counts(records),
     )
 
 
 def compare(
     new: Sequence[Record], old: Sequence[Record], *, kinds_of: Mapping[str, tuple[str, ...]], seed: int
-) -> Difference:
-    """New minus old on the same items, in the same order."""
+) -> Summary:
+    """New minus old on the same items, in the same order, with paired intervals."""
     found = bootstrap.differences(
         totals_of(new, kinds_of=kinds_of),
         totals_of(old, kinds_of=kinds_of),
         derive=derived,
         seed=seed,
     )
-    values = {name: value for name, (value, _) in found.items()}
-    sure = {name: interval for name, (_, interval) in found.items()}
-    return Difference(
-        metrics=_whole(values),
-        intervals=_whole(sure),
-        kinds={
-            kind: {"n": count, "metrics": _of_kind(values, kind), "intervals": _of_kind(sure, kind)}
-            for kind, count in _counts(new).items()
-        },
+    return _summary(
+        {name: value for name, (value, _) in found.items()},
+        {name: interval for name, (_, interval) in found.items()},
+        counts=_counts(new),
     )
 
 
@@ -102,6 +82,22 @@ def derived(means: Mapping[str, Floats]) -> dict[str, Floats]:
         "mam": (am(*one) + am(*two)) / 2.0,
         "mlgm": (lgm(*one) + lgm(*two)) / 2.0,
     }
+
+
+def _summary(
+    values: Mapping[str, float | None],
+    sure: Mapping[str, bootstrap.Interval | None],
+    *,
+    counts: Mapping[str, int],
+) -> Summary:
+    return Summary(
+        metrics=_whole(values),
+        intervals=_whole(sure),
+        kinds={
+            kind: {"n": count, "metrics": _of_kind(values, kind), "intervals": _of_kind(sure, kind)}
+            for kind, count in counts.items()
+        },
+    )
 
 
 def _total(records: Iterable[Record], measure: Measure, clips: Mapping[str, int]) -> tuple[Floats, Floats]:

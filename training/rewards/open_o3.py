@@ -8,7 +8,8 @@ faults, each shown by a test:
 * space lets a box through that lies any time after the key frame (`key - claimed < 1`) but none that lies
   1.5 s before it; takes the best of any number of boxes; ignores names; and is a mean over claims, so that
   one right claim earns as much as all of them, and a second, wrong one costs half;
-* answer_box reads the first box and doesn't mind the others.
+* answer_box reads the first box and doesn't mind the others;
+* time is a mean over every time that is written, claims or not.
 
 It knows no abstention: one that is true is compared as the text "Cannot tell". A task that a component is not
 for gives 0.0, also in the released code. Where that code would stop with an error (no key frame at all), the
