@@ -26,6 +26,7 @@ from training.small.forward import StaticForward
 from training.small.generation import Prompts, Writer
 from training.small.packing import answers_logprob
 from training.small.practice import Practice
+from training.small.sampling import forbidding
 from training.small.scoring import Score
 from training.small.shape import head_length
 from training.small.source import Source
@@ -141,6 +142,7 @@ class Gym:
             longest=config.longest,
             capture=config.compile != "off",
         )
+        self._bias = forbidding(source.tokens, device)
         self._render = compiled(source.renderer(device).__call__, config.compile)
         self._logprob = compiled(self._weighed, config.compile)
         self.number = 0
@@ -300,7 +302,7 @@ class Gym:
                 Prompts(ids=ids, lengths=lengths),
                 answers_PCW=answers_PCW,
                 frames=frames,
-                tokens=self.source.tokens,
+                bias_V=self._bias,
                 temperature=self.config.temperature,
             )
 

@@ -44,7 +44,7 @@ class BatchedMuon(Muon):
         updates = torch._foreach_lerp(grads, momenta, group["momentum"]) if group["nesterov"] else momenta
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
         for places in by_shape(params).values():
-            stacked = torch.stack([updates[k].bfloat16() for k in places])
+            stacked = torch.stack([updates[k] for k in places]).bfloat16()
             steps = orthogonal(
                 stacked, coefficients=group["ns_coefficients"], rounds=group["ns_steps"], eps=group["eps"]
             )
