@@ -12,7 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.small.forward import StaticForward
+from training.small.losses import CompletionLoss
+from training.small.model import build
+from training.small.optimiser import optimisers_of
 from training.small.shape import FEATURES, SIDE, TokenIds, head_length
+from training.small.source import AsTensors
 
 SPECIAL = ("<pad>", "<eos>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 WORDS = (
@@ -115,3 +120,18 @@ def write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     known = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<eos>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def taught(*, frames: int, steps: int) -> Any:
+    """A tiny model that has learnt a little: what it writes is an answer, and depends on what it read."""
+    model = build("tiny", tokens=TOKENS, seed=3)
+    optimisers = optimisers_of(model, weight_decay=0.0)
+    forward = StaticForward(model, frames=frames, words=24)
+    loss = CompletionLoss(forward, first_number=TOKENS.first_number)
+    render, lessons = Renderer("cpu"), AsTensors(Squares(seed=5, batch=4, frames=frames, text_len=24))
+    for number in range(steps):
+        lesson = lessons[number]
+        prompts = (lesson["ids"], lesson["roles"], lesson["kinds"])
+        loss.compute(*prompts, render(lesson["scene"]), torch.tensor(8.0))[0].backward()
+        optimisers.step(muon_lr=2e-2, adamw_lr=1e-2)
+    return model.eval()

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from tests.integration.training.small_process import source
-from tests.small_world import QUESTION, TOKENS, VOCABULARY, Squares
+from tests.small_world import QUESTION, TOKENS, VOCABULARY, Squares, taught, write_tokenizer
 from training.runs import Run
 from training.small.gspo import Examiner, practise
-from training.small.loop import train
+from training.small.model import Cut, save
 from training.small.practice import Practice
 from training.small.shape import head_length
 from training.small.source import AsTensors
-from training.small.stages import Training
 
 CPU = torch.device("cpu")
 COMPONENTS = ("low", "nothing")
@@ -66,17 +65,9 @@ def examiner(prompts: int = 4) -> Examiner:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that has learnt to answer."""
-    config = Training.model_validate(
-        {
-            "size": "tiny", "workers": 0, "compile": "off", "log_every": 10, "checkpoint_every": 1000,
-            "stages": [
-                {"name": "one", "mix": {"where": 1.0}, "frames": 1, "batch": 8, "steps": 60, "text_len": 24,
-                 "lr": 1e-2}
-            ],
-        }
-    )  # fmt: skip
-    out = tmp_path_factory.mktemp("start")
-    return str(train(config, source=source(), out=out, device=CPU, command="t", told=lambda _: None))
+    folder = tmp_path_factory.mktemp("start")
+    save(taught(frames=1, steps=45), folder, tokens=TOKENS, cut=Cut(), write_tokenizer=write_tokenizer)
+    return str(folder)
 
 
 def practice(start: str, **changes: Any) -> Practice:

@@ -17,6 +17,7 @@ import engines.transformers
 import export.commands
 from engines.contract import Question
 from grounding.evidence import Span
+from tests.integration.training import small_process
 from training.runs import Run
 from video.frames import Clip
 
@@ -73,11 +74,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("small")
     config = folder / "stages.toml"
     config.write_text(CONFIG, encoding="utf-8")
-    assert run(config, folder / "whole") == 0
+    small_process.main(str(config), str(folder / "whole"))
     return config, folder / "whole"
 
 
-@pytest.mark.parametrize("kill_after", ["6", "11"])
+@pytest.mark.parametrize("kill_after", ["8", pytest.param("11", marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weights(
     whole: tuple[Path, Path], tmp_path: Path, kill_after: str
 ) -> None:
@@ -109,6 +110,7 @@ def test_the_saved_model_is_asked_like_any_checkpoint(whole: tuple[Path, Path]) 
     assert reply.mean_logprob is not None and reply.text
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_exported_and_says_what_its_checkpoint_says(
     whole: tuple[Path, Path], tmp_path: Path
 ) -> None:

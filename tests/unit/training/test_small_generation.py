@@ -9,12 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.small_world import ID, QUESTION, TOKENS, Renderer, Squares, stamped
+from tests.small_world import ID, QUESTION, TOKENS, Renderer, Squares, stamped, taught
 from training.small.forward import StaticForward
 from training.small.generation import Prompts, Writer
-from training.small.losses import CompletionLoss
-from training.small.model import build
-from training.small.optimiser import optimisers_of
 from training.small.packing import answers_logprob
 from training.small.sampling import forbidding
 from training.small.shape import PATCHES_A_SIDE, head_length
@@ -26,18 +23,7 @@ QUESTIONS = (QUESTION, ("it", "?", "\n"), (*QUESTION[:-1], "?", "?", "\n"))
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """One that has learnt a little: what it writes is an answer, and depends on what it read."""
-    built = build("tiny", tokens=TOKENS, seed=3)
-    optimisers = optimisers_of(built, weight_decay=0.0)
-    loss = CompletionLoss(StaticForward(built, frames=FRAMES, words=24), first_number=TOKENS.first_number)
-    lessons = Squares(seed=5, batch=8, frames=FRAMES, text_len=24)
-    for number in range(40):
-        batch = lessons[number]
-        ids, roles, kinds = (torch.from_numpy(t) for t in (batch.ids, batch.roles, batch.kinds))
-        frames = Renderer("cpu")({"corner": torch.from_numpy(batch.scene["corner"])})
-        loss.compute(ids, roles, kinds, frames, torch.tensor(8.0))[0].backward()
-        optimisers.step(muon_lr=2e-2, adamw_lr=1e-2)
-    return built.eval()
+    return taught(frames=FRAMES, steps=30)
 
 
 def asked() -> tuple[Prompts, Tensor]:
