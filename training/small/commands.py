@@ -1,11 +1,11 @@
-"""`proofreel train small`: the small model trained in stages, or its loop profiled."""
+"""`proofreel train small` and `small-gspo`: the small model trained in stages, and then by its rewards."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,25 +14,34 @@ from grounding.errors import printable
 if TYPE_CHECKING:
     import torch
 
+    from training.small.config import Table
+
+Seeded = TypeVar("Seeded", bound="Table")
+
 CONFIG = Path("configs/proofreel-small.toml")
 OUT = Path("runs/proofreel-small")
+PRACTICE = Path("configs/proofreel-small-gspo.toml")
+PRACTICE_OUT = Path("runs/proofreel-small-gspo")
 
 Cutouts = Annotated[
     Path | None,
     typer.Option(help="A folder of stamps, or a packed file; default: Debian's tuxpaint-stamps-default."),
 ]
 Device = Annotated[str | None, typer.Option(help="cuda, cuda:1, cpu; default: a GPU where there is one.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the config's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def register(train_app: typer.Typer) -> None:
-    """Add `small` to `proofreel train`."""
+    """Add `small` and `small-gspo` to `proofreel train`."""
     train_app.command("small")(small)
+    train_app.command("small-gspo")(small_gspo)
 
 
 def small(
     stages: Annotated[Path, typer.Option("--config", help="The TOML file of the stages.")] = CONFIG,
     out: Annotated[Path, typer.Option(help="The folder of the run; a run that was stopped goes on.")] = OUT,
+    seed: Seed = None,
     device: Device = None,
     profile: Annotated[
         bool, typer.Option(help="Train nothing: show where the time of a step goes, stage by stage.")
@@ -44,21 +53,69 @@ def small(
     from training.runs import command_line
     from training.small.config import load_table
     from training.small.loop import train
-    from training.small.proofworld import proofworld
+    from training.small.proofworld import found_cutouts, proofworld
     from training.small.stages import Training
 
-    training, on, source = load_table(stages, Training), device_of(device), proofworld(cutouts)
+    training, on = _seeded(load_table(stages, Training), seed), device_of(device)
+    source = proofworld(found_cutouts(cutouts))
     if profile:
         from training.small.profiling import profile_stages
 
         profile_stages(training, source=source, device=on, told=tell)
         return
     model = train(training, source=source, out=out, device=on, command=command_line(), told=tell)
-    if as_json:
-        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-        print(json.dumps({"schema": "proofreel.train-small/1", "run": str(out), **summary}))
-    else:
+    _print(model, out, schema="train-small" if as_json else None)
+
+
+def small_gspo(
+    practice: Annotated[Path, typer.Option("--config", help="The TOML file of the practice.")] = PRACTICE,
+    start: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The saved model that begins, instead of the config's.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the run; a run that was stopped goes on.")
+    ] = PRACTICE_OUT,
+    seed: Seed = None,
+    device: Device = None,
+    cutouts: Cutouts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a trained small model answer, and learn from what its rewards say: GSPO, or GRPO."""
+    from training.runs import command_line
+    from training.small.config import load_table
+    from training.small.examining import examiner_of
+    from training.small.gspo import practise
+    from training.small.practice import Practice
+    from training.small.proofworld import found_cutouts, proofworld
+
+    config, on = _seeded(load_table(practice, Practice), seed), device_of(device)
+    if start is not None:
+        config = config.model_copy(update={"start": start})
+    found = found_cutouts(cutouts)
+    with examiner_of(config, found) as examiner:
+        model = practise(
+            config,
+            source=proofworld(found),
+            examiner=examiner,
+            out=out,
+            device=on,
+            command=command_line(),
+            told=tell,
+        )
+    _print(model, out, schema="train-small-gspo" if as_json else None)
+
+
+def _seeded(config: Seeded, seed: int | None) -> Seeded:
+    return config if seed is None else config.model_copy(update={"seed": seed})
+
+
+def _print(model: Path, out: Path, *, schema: str | None) -> None:
+    """What came out, as a document where a schema is named."""
+    if schema is None:
         print(f"{printable(model)}: ask it with `proofreel ask VIDEO --engine transformers --model ...`")
+        return
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    print(json.dumps({"schema": f"proofreel.{schema}/1", "run": str(out), **summary}))
 
 
 def device_of(name: str | None) -> torch.device:

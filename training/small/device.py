@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from training.small.stages import CompileMode
+from training.small.config import CompileMode
 
 
 def autocast(device: torch.device, *, cache: bool = True) -> AbstractContextManager[object]:

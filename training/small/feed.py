@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-AHEAD = 4
+AHEAD = 2
 """Batches that each worker makes ahead."""
 
 

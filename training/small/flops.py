@@ -13,21 +13,32 @@ PEAKS = {"H100": 989e12, "H200": 989e12}
 
 
 def training_flops(forward: StaticForward, *, words: int) -> float:
-    """Of one clip, forward and backward: 6 x weights x tokens, and attention. The head: over words alone."""
-    text, visual = forward.text.config, forward.visual.config
-    patches = PATCHES_A_SIDE**2
-    looked, merged = forward.frames * patches, forward.frames * FEATURES
-    length = head_length(forward.frames) + words
-    matrices = (
-        _weights(forward.text.layers) * length
+    """Of one clip, forward and backward."""
+    return product_flops(forward, words=words) + attention_flops(forward, words=words)
+
+
+def product_flops(forward: StaticForward, *, words: int) -> float:
+    """Of the weights: 6 x weights x tokens. The head is over words alone; pixels need no gradient."""
+    hidden = forward.visual.config.hidden_size
+    looked = forward.frames * PATCHES_A_SIDE**2
+    merged = forward.frames * FEATURES
+    pixels = 3 * PATCH**2 * hidden * looked
+    weighed = (
+        _weights(forward.text.layers) * (head_length(forward.frames) + words)
         + forward.text.embed_tokens.weight.numel() * words
         + _weights(forward.visual.blocks) * looked
-        + 3 * PATCH**2 * visual.hidden_size * looked
         + (_weights(forward.visual.merger) + _weights(forward.visual.deepstack_merger_list)) * merged
     )
+    return float(6 * weighed + 4 * pixels)
+
+
+def attention_flops(forward: StaticForward, *, words: int) -> float:
+    """Of queries with keys and of what they find with values: half of all pairs in text, all in a frame."""
+    text, visual = forward.text.config, forward.visual.config
+    length, patches = head_length(forward.frames) + words, PATCHES_A_SIDE**2
     causal = text.num_hidden_layers * length**2 * text.num_attention_heads * text.head_dim
-    full = 2 * visual.depth * looked * patches * visual.hidden_size
-    return float(6 * (matrices + causal + full))
+    full = 2 * visual.depth * forward.frames * patches**2 * visual.hidden_size
+    return float(6 * (causal + full))
 
 
 def peak_flops(device: torch.device) -> float | None:

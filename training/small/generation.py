@@ -16,7 +16,7 @@ from torch import Tensor
 
 from training.small.device import autocast
 from training.small.forward import StaticForward, attend_before
-from training.small.sampling import chosen, logprobs
+from training.small.sampling import chosen, forbidding, logprobs
 from training.small.shape import TokenIds
 
 CHECK_EVERY = 8
@@ -66,6 +66,7 @@ class Writer:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         shape = (config.num_hidden_layers, 2, rows, config.num_key_value_heads, cached, config.head_dim)
         self._caches = torch.zeros(shape, dtype=dtype, device=device)
+        self._bias = forbidding(tokens, device)
         self._rows = torch.arange(rows, device=device)
         self._places = torch.arange(cached, device=device)
         self._token = torch.zeros(rows, dtype=torch.long, device=device)
@@ -82,7 +83,7 @@ class Writer:
         done = torch.zeros_like(self._rows, dtype=torch.bool)
         ids, found, mask = [], [], []
         for number in range(self._longest):
-            logprob = logprobs(logits, tokens=self._tokens, temperature=temperature)
+            logprob = logprobs(logits, bias_V=self._bias, temperature=temperature)
             token = chosen(logprob, temperature=temperature, generator=generator)
             mask.append(~done)
             ids.append(torch.where(done, self._tokens.pad, token))

@@ -44,7 +44,7 @@ class BatchedMuon(Muon):
         updates = torch._foreach_lerp(grads, momenta, group["momentum"]) if group["nesterov"] else momenta
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
         for places in by_shape(params).values():
-            stacked = torch.stack([updates[k].bfloat16() for k in places])
+            stacked = torch.stack([updates[k] for k in places]).bfloat16()
             steps = orthogonal(
                 stacked, coefficients=group["ns_coefficients"], rounds=group["ns_steps"], eps=group["eps"]
             )
@@ -84,32 +84,41 @@ def orthogonal(
 class Optimisers:
     """Both optimisers as one."""
 
-    muon: BatchedMuon
+    muon: BatchedMuon | None
     adamw: torch.optim.AdamW
 
     def step(self, *, muon_lr: float, adamw_lr: float) -> None:
         """One step at these learning rates; gradients are let go of."""
         for optimiser, lr in ((self.muon, muon_lr), (self.adamw, adamw_lr)):
-            for group in optimiser.param_groups:
-                group["lr"] = lr
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            if optimiser is not None:
+                for group in optimiser.param_groups:
+                    group["lr"] = lr
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+        return {name: optimiser.state_dict() for name, optimiser in self._named()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.muon.load_state_dict(state["muon"])
-        self.adamw.load_state_dict(state["adamw"])
+        for name, optimiser in self._named():
+            optimiser.load_state_dict(state[name])
+
+    def _named(self) -> list[tuple[str, torch.optim.Optimizer]]:
+        adamw: list[tuple[str, torch.optim.Optimizer]] = [("adamw", self.adamw)]
+        return adamw if self.muon is None else [("muon", self.muon), *adamw]
 
 
-def optimisers_of(model: nn.Module, *, weight_decay: float) -> Optimisers:
-    """Muon for matrices that turn features into features; AdamW for embeddings, norms and biases."""
+def optimisers_of(model: nn.Module, *, weight_decay: float, muon: bool = True) -> Optimisers:
+    """Muon for matrices that turn features into features; AdamW for embeddings, norms and biases.
+
+    Without `muon` AdamW is for all, and nothing decays.
+    """
     named = list(model.named_parameters())
-    hidden = [p for name, p in named if p.ndim == 2 and "embed" not in name]
-    other = [p for name, p in named if p.ndim != 2 or "embed" in name]
+    hidden = [p for name, p in named if muon and p.ndim == 2 and "embed" not in name]
+    taken = {id(p) for p in hidden}
+    other = [p for _, p in named if id(p) not in taken]
     fused = other[0].is_cuda
     return Optimisers(
-        muon=BatchedMuon(hidden, lr=0.0, weight_decay=weight_decay),
+        muon=BatchedMuon(hidden, lr=0.0, weight_decay=weight_decay) if muon else None,
         adamw=torch.optim.AdamW(other, lr=0.0, betas=BETAS, weight_decay=0.0, fused=fused),
     )

@@ -16,7 +16,6 @@ from torch import Tensor
 from training.small.forward import Attend, StaticForward
 from training.small.generation import Prompts
 from training.small.sampling import logprobs
-from training.small.shape import TokenIds
 
 
 def answers_logprob(
@@ -25,10 +24,13 @@ def answers_logprob(
     *,
     answers_PCW: Tensor,
     frames: Tensor,
-    tokens: TokenIds,
+    bias_V: Tensor,
     temperature: float,
 ) -> Tensor:
-    """[P, C, W] of every token of the answers, under what `generation.Writer` draws from."""
+    """[P, C, W] of every token of the answers, under what `generation.Writer` draws from.
+
+    `bias_V` is `sampling.forbidding`'s.
+    """
     count, copies, width = answers_PCW.shape
     length = prompts.ids.shape[1]
     ids = torch.cat([prompts.ids, answers_PCW.flatten(1)], dim=1)
@@ -39,7 +41,7 @@ def answers_logprob(
     last = hidden[torch.arange(count, device=ids.device), prompts.lengths - 1]
     behind = hidden[:, length:].view(count, copies, width, -1)[:, :, :-1]
     before = torch.cat([last[:, None, None].expand(-1, copies, 1, -1), behind], dim=2)
-    logprob = logprobs(forward.logits(before), tokens=tokens, temperature=temperature)
+    logprob = logprobs(forward.logits(before), bias_V=bias_V, temperature=temperature)
     return logprob.gather(-1, answers_PCW[..., None])[..., 0]
 
 

@@ -38,9 +38,13 @@ class InTurn:
         return self._streams[k % len(self._streams)][k]
 
 
-def proofworld(cutouts: Path | None) -> Source:
-    """The world with the cut-outs at a path, or those installed. Raises ValueError for a bad path."""
-    found = installed_cutouts() if cutouts is None else load_cutouts(cutouts)
+def found_cutouts(path: Path | None) -> Cutouts:
+    """The cut-outs at a path, or those installed. Raises ValueError for a bad path."""
+    return installed_cutouts() if path is None else load_cutouts(path)
+
+
+def proofworld(found: Cutouts) -> Source:
+    """The world, with these cut-outs in it."""
 
     def of_level(level: LevelName, lesson: Lesson, seed: int) -> Batches:
         stage = lesson.stage

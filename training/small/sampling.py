@@ -13,12 +13,16 @@ from training.small.shape import TokenIds
 FORBIDDEN = -1e9
 
 
-def logprobs(logits: Tensor, *, tokens: TokenIds, temperature: float) -> Tensor:
-    """Log-probabilities [..., V] of what may be written, at a temperature; 0 stands for greedy, and 1."""
-    logits = logits.float()
-    bias = torch.zeros(tokens.vocabulary, device=logits.device)
+def forbidding(tokens: TokenIds, device: torch.device) -> Tensor:
+    """[V] what is added to logits, so that no token is written that would ask for a picture."""
+    bias = torch.zeros(tokens.vocabulary)
     bias[list(tokens.vision)] = FORBIDDEN
-    return ((logits + bias) / (temperature or 1.0)).log_softmax(dim=-1)
+    return bias.to(device)
+
+
+def logprobs(logits: Tensor, *, bias_V: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities [..., V] of what may be written, at a temperature; 0 stands for greedy, and 1."""
+    return ((logits.float() + bias_V) / (temperature or 1.0)).log_softmax(dim=-1)
 
 
 def chosen(logprob_RV: Tensor, *, temperature: float, generator: torch.Generator | None) -> Tensor:

@@ -24,10 +24,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.small.config import Amount, Count, Share, Table
+from training.small.config import Amount, CompileMode, Count, Share, Table
 from training.small.shape import SizeName
-
-CompileMode = Literal["off", "default", "max-autotune-no-cudagraphs"]
 
 
 class Stage(Table):

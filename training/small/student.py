@@ -29,6 +29,7 @@ class Student:
         device: torch.device,
         weight_decay: float,
         ema_decay: float,
+        muon: bool = True,
     ) -> None:
         self._source, self._ema_decay = source, ema_decay
         self.model = build(size, tokens=source.tokens, seed=seed)
@@ -36,7 +37,7 @@ class Student:
             load_weights(self.model, Path(start))
         self.model.to(device)
         self.parameters: list[Tensor] = list(self.model.parameters())
-        self.optimisers = optimisers_of(self.model, weight_decay=weight_decay)
+        self.optimisers = optimisers_of(self.model, weight_decay=weight_decay, muon=muon)
         self._mean = [p.detach().clone() for p in self.parameters] if ema_decay else []
 
     def step(self, *, muon_lr: float, adamw_lr: float) -> None:

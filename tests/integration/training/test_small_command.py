@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from proofreel.cli import app
 from training.small.config import load_table
+from training.small.practice import Practice
 from training.small.stages import Training
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -117,3 +118,59 @@ def test_the_shipped_config_is_read_and_its_learning_rate_rises_and_falls() -> N
     assert rates[0] < 0.05 * max(rates)
     assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
     assert rates[-1] < 0.04 * max(rates)
+
+
+PRACTICE = """
+size = "tiny"
+start = ""
+level = "plain"
+frames = 2
+question_len = 40
+longest = 24
+prompts = 2
+copies = 2
+minibatches = 1
+rollouts = 2
+compile = "off"
+workers = 0
+scorers = 2
+mix = { where = 1.0 }
+"""
+
+
+def test_a_practice_is_asked_scored_and_written_down(tmp_path: Path) -> None:
+    config = tmp_path / "practice.toml"
+    config.write_text(PRACTICE, encoding="utf-8")
+    asked = ["train", "small-gspo", "--config", str(config), "--out", str(tmp_path / "run"), "--json"]
+    done = CliRunner().invoke(app, [*asked, "--device", "cpu"], catch_exceptions=False)
+    document = json.loads(done.stdout)
+    schema = json.loads((files("training") / "schemas/train-small-gspo-1.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert (document["rollouts"], document["answers"]) == (2, 8)
+    assert {"reward_format", "reward_evidence"} <= set(document)
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('start = ""', 'start = "nowhere"', "nowhere holds no model.safetensors: give the folder of a saved"),
+        ("prompts = 2", "prompts = 3\nseed = 1\nminibatchs = 2", "no setting minibatchs; there are size"),
+        ("minibatches = 1", "minibatches = 3", "prompts 2 do not divide into 3 minibatches"),
+        ("where = 1.0", "were = 1.0", "no question of kind 'were'; there are: where"),
+        ("scorers = 2", "scorers = 0\nweights = { fun = 1.0 }", "has no fun; its components are: format"),
+    ],
+)
+def test_a_wrong_practice_is_refused_in_one_sentence(
+    tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    config = tmp_path / "practice.toml"
+    config.write_text(PRACTICE.replace(before, after), encoding="utf-8")
+    asked = ["train", "small-gspo", "--config", str(config), "--out", str(tmp_path / "run")]
+    with pytest.raises(ValueError, match=message):
+        CliRunner().invoke(app, [*asked, "--device", "cpu"], catch_exceptions=False)
+
+
+def test_the_shipped_practice_is_read() -> None:
+    shipped = load_table(ROOT / "configs" / "proofreel-small-gspo.toml", Practice)
+    assert (shipped.epsilon, shipped.epsilon_high, shipped.ratio) == (3e-4, 4e-4, "sequence")

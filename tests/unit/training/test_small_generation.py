@@ -16,9 +16,11 @@ from training.small.losses import CompletionLoss
 from training.small.model import build
 from training.small.optimiser import optimisers_of
 from training.small.packing import answers_logprob
+from training.small.sampling import forbidding
 from training.small.shape import PATCHES_A_SIDE, head_length
 
 FRAMES, COPIES, LONGEST = 2, 3, 21
+BIAS = forbidding(TOKENS, torch.device("cpu"))
 QUESTIONS = (QUESTION, ("it", "?", "\n"), (*QUESTION[:-1], "?", "?", "\n"))
 
 
@@ -121,7 +123,7 @@ def test_answers_packed_behind_one_prompt_weigh_what_each_weighed_when_drawn(mod
     answers = written.ids.view(len(QUESTIONS), COPIES, LONGEST)
     forward = StaticForward(model, frames=FRAMES, words=8 + LONGEST)
     packed = answers_logprob(
-        forward, prompts, answers_PCW=answers, frames=frames, tokens=TOKENS, temperature=0.7
+        forward, prompts, answers_PCW=answers, frames=frames, bias_V=BIAS, temperature=0.7
     )
     difference = (packed.flatten(0, 1) - written.logprob)[written.mask]
     assert written.logprob[written.mask].std() > 0.1
@@ -145,7 +147,7 @@ def test_packed_answers_have_the_gradients_of_answers_read_one_by_one(model: Any
                     F.nll_loss(logprob, answers[p, c], reduction="sum").backward()
         else:
             found = answers_logprob(
-                forward, prompts, answers_PCW=answers, frames=frames, tokens=TOKENS, temperature=1.0
+                forward, prompts, answers_PCW=answers, frames=frames, bias_V=BIAS, temperature=1.0
             )
             (-found.sum()).backward()
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})

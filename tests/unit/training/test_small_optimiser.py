@@ -48,10 +48,14 @@ def test_a_parameter_without_gradient_is_left_alone() -> None:
 def test_matrices_go_to_muon_and_embeddings_norms_and_biases_to_adamw() -> None:
     model = build("tiny", tokens=TOKENS, seed=0)
     optimisers = optimisers_of(model, weight_decay=0.0)
+    assert optimisers.muon is not None
     of_muon = {id(p) for group in optimisers.muon.param_groups for p in group["params"]}
     of_adamw = {id(p) for group in optimisers.adamw.param_groups for p in group["params"]}
     names = {id(p): name for name, p in model.named_parameters()}
     assert of_muon | of_adamw == set(names)
+    alone = optimisers_of(model, weight_decay=0.0, muon=False)
+    assert alone.muon is None
+    assert {id(p) for group in alone.adamw.param_groups for p in group["params"]} == set(names)
     assert not of_muon & of_adamw
     assert all("proj" in names[i] or "linear_fc" in names[i] or "qkv" in names[i] for i in of_muon)
     assert {"model.language_model.embed_tokens.weight", "model.visual.pos_embed.weight"} <= {
