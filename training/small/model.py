@@ -33,8 +33,8 @@ MOST_POSITIONS = 4096
 class Cut:
     """How videos are cut and sampled for the model, as its checkpoint says it to the engines."""
 
-    window_s: float = 12.0
-    rate_hz: float = 1.0
+    window_s: float = 9.6
+    rate_hz: float = 1.25
     max_frames: int = 12
 
 

@@ -29,7 +29,7 @@ assert TOKENS.first_number == words.FIRST_NUMBER_ID
 
 
 class InTurn:
-    """Two streams in turn: batch k is of the one or the other."""
+    """Streams in turn: batch k is batch k of one of them."""
 
     def __init__(self, *streams: Batches) -> None:
         self._streams = streams
@@ -60,7 +60,8 @@ def proofworld(found: Cutouts) -> Source:
 
     def batches_of(lesson: Lesson, seed: int) -> Batches:
         if lesson.stage.level == "both":
-            return InTurn(of_level("plain", lesson, seed), of_level("hard", lesson, seed))
+            hard, plain = of_level("hard", lesson, seed), of_level("plain", lesson, seed)
+            return InTurn(hard, hard, plain)
         return of_level(lesson.stage.level, lesson, seed)
 
     def renderer(device: torch.device) -> Renderer:

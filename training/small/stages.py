@@ -4,7 +4,7 @@ size = "S"
 seed = 0
 [[stages]]
 name = "see"        # its checkpoint's folder
-level = "plain"     # how hard a world; "both": of two batches one each
+level = "plain"     # how hard a world; "both": of three batches one plain
 mix = { where = 1.0, dense = 2.0 }  # the weight of each kind of question
 frames = 4          # of each clip
 batch = 128         # clips a step

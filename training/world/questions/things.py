@@ -52,7 +52,9 @@ def choice(rng: np.random.Generator, scene: Scene) -> Item | None:
     options.insert(right, show.digit)
     listed = " ".join(f"{letter}. {d}" for letter, d in zip(LETTERS, options, strict=True))
     question = f"Which digit does {the(scene, show.thing)} show? {listed}"
-    return _proved(scene, "choice", question, LETTERS[right], [show], task="General video QA MCQ")
+    item = _proved(scene, "choice", question, LETTERS[right], [show], task="General video QA MCQ")
+    # Said first, so that the letter is looked up and not guessed.
+    return None if item is None else replace(item, reasoning=f"{item.reasoning} shows the digit {show.digit}")
 
 
 Side = Literal["after", "before"]
