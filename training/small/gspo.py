@@ -33,6 +33,9 @@ from training.small.source import Source
 from training.small.student import Student
 
 MODEL = "model"
+SPREAD = 1e-6
+"""Rewards of a group that differ by less are alike."""
+
 Told = Callable[[str], None]
 
 
@@ -84,7 +87,7 @@ def practise(
     """
     run = Run.begin(
         out,
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude={"workers", "scorers"}),  # another machine's may differ
         seed=config.seed,
         data=source.fingerprint,
         device=device_name(device),
@@ -228,12 +231,19 @@ class Gym:
         return self.examiner.score(completions, of_each, self.progress)
 
     def _advantages(self, rewards_RK: Tensor) -> Tensor:
-        return group_advantages(
+        """[R]; exactly zero in a group whose answers all earned alike, where rounding leaves a little."""
+        advantages = group_advantages(
             rewards_RK,
             group_size=self.config.copies,
             weights=self.examiner.weights,
             aggregation=self.config.aggregation,
         )
+        told_apart = rewards_RK * self.examiner.weights
+        if self.config.aggregation == "sum_then_normalize":
+            told_apart = told_apart.nansum(1, keepdim=True)
+        groups = told_apart.nan_to_num().view(-1, self.config.copies, told_apart.shape[1])
+        teaches = (groups.amax(1) - groups.amin(1) > SPREAD).any(1)
+        return advantages * teaches.repeat_interleave(self.config.copies)
 
     def _earned(self, rewards_RK: Tensor) -> dict[str, float]:
         """The mean of every component where it applies, and of the whole."""

@@ -43,7 +43,7 @@ def train(
     """
     run = Run.begin(
         out,
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude={"workers"}),  # another machine's may differ
         seed=config.seed,
         data=source.fingerprint,
         device=device_name(device),

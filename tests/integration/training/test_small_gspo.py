@@ -133,11 +133,14 @@ def test_the_first_update_is_on_policy_and_narrow_clips_hold_the_later_ones_back
     assert all(row["clip_fraction"] > 0 and row["ratio_deviation"] > 3e-4 for row in narrow)
 
 
-def test_groups_in_which_all_earned_alike_take_no_update(start: str, tmp_path: Path) -> None:
-    config = practice(start, rollouts=1)
+@pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
+def test_groups_in_which_all_earned_alike_take_no_update(
+    start: str, tmp_path: Path, aggregation: str
+) -> None:
+    config = practice(start, rollouts=1, aggregation=aggregation, copies=7)
     even = Examiner(
         quiz=Quiz(4),
-        score=lambda completions, known, progress: torch.ones(len(completions), 2),
+        score=lambda completions, known, progress: torch.full((len(completions), 2), 0.7),
         components=COMPONENTS,
         weights=torch.ones(2),
         decode=lambda ids: "",

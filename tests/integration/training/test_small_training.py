@@ -5,20 +5,30 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import typer
+from torch import Tensor
 from typer.testing import CliRunner
 
 import engines.transformers
 import export.commands
 from engines.contract import Question
+from grounding.errors import TrainingError
 from grounding.evidence import Span
 from tests.integration.training import small_process
 from training.runs import Run
+from training.small.config import load_table
+from training.small.loop import train
+from training.small.model import Cut
+from training.small.stages import Training
 from video.frames import Clip
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -106,7 +116,9 @@ def test_the_saved_model_is_asked_like_any_checkpoint(whole: tuple[Path, Path]) 
         durations_s=np.ones(3),
     )
     (reply,) = engine.answer(clip, [Question(text="Where is it?", task="visual QA")])
-    assert (engine.spec.window_s, engine.spec.max_frames, engine.spec.max_side) == (12.0, 12, 128)
+    cut, spec = Cut(), engine.spec
+    assert (spec.window_s, spec.rate_hz) == (cut.window_s, cut.rate_hz)
+    assert (spec.max_frames, spec.max_side) == (cut.max_frames, 128)
     assert reply.mean_logprob is not None and reply.text
 
 
@@ -121,3 +133,43 @@ def test_the_saved_model_is_exported_and_says_what_its_checkpoint_says(
     assert made.exit_code == 0, made.output
     checked = CliRunner().invoke(app, ["export", "check", out])
     assert checked.exit_code == 0, checked.output
+
+
+class OutOfMemory:
+    """A renderer for which the device has no room."""
+
+    def __call__(self, scene: Mapping[str, Tensor], /) -> Tensor:
+        raise torch.OutOfMemoryError(f"no room for {len(scene['corner'])} clips")
+
+
+def begun(folder: Path, text: str, **parts: Any) -> None:
+    config = folder / "stages.toml"
+    config.write_text(text, encoding="utf-8")
+    train(
+        load_table(config, Training),
+        source=replace(small_process.source(), **parts),
+        out=folder / "run",
+        device=torch.device("cpu"),
+        command="test",
+        told=lambda _line: None,
+    )
+
+
+def test_a_batch_that_does_not_fit_is_told_at_the_first_step_with_what_to_lower(tmp_path: Path) -> None:
+    said = "step 1: 2 clips of 1 frames do not fit into the memory of cpu: lower batch of stage 'one'"
+    with pytest.raises(TrainingError, match=said):
+        begun(tmp_path, CONFIG, renderer=lambda _device: OutOfMemory())
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_never_becomes_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="the loss at step 2 is no number: lower lr of stage 'one'"):
+        begun(tmp_path, CONFIG.replace("warmup_steps = 2", "lr = 1e30"))
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_run_goes_on_with_fewer_workers_and_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    begun(tmp_path, CONFIG)
+    begun(tmp_path, CONFIG.replace("workers = 0", "workers = 1"))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt can't be read .* remove it to begin anew"):
+        begun(tmp_path, CONFIG)
