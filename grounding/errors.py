@@ -9,7 +9,8 @@
     │   └── TimedOut                    reading took longer than allowed
     ├── StorageError                    the database, its schema, a vector index
     ├── EngineError                     a model that can't be loaded or run
-    └── ExportError                     an export that can't be made or trusted
+    ├── ExportError                     an export that can't be made or trusted
+    └── TrainingError                   a training that can't start or go on
 
 A user's wrong value is a plain `ValueError`. A message says what, where, and what to do next, in one
 sentence.
@@ -76,3 +77,7 @@ class EngineError(ProofreelError):
 
 class ExportError(ProofreelError):
     """An export can't be made, or can't be trusted."""
+
+
+class TrainingError(ProofreelError):
+    """Training can't start, or can't go on."""
