@@ -28,7 +28,9 @@ def read_picture(path: str | os.PathLike[str], *, max_side: int | None = None) -
                 turned = ImageOps.exif_transpose(picture).convert("RGB")
     except UnidentifiedImageError:
         raise Unreadable(path, "it is no picture in a known format; leave it out or convert it") from None
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+    except Pillow.DecompressionBombError:
+        raise Unreadable(path, "it has far more than 8192x8192 pixels, the cap; scale it") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise Unreadable(path, f"the picture can't be read ({error}); copy it again") from error
     size = fit(turned.width, turned.height, max_side)
     if size != turned.size:

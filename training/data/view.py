@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from grounding.coordinates import Coordinates
@@ -25,7 +25,7 @@ class ModelView:
     max_side: int
     least_pixels: int
     most_pixels: int
-    prompts: PromptSet = PROOFREEL
+    prompts: PromptSet = field(default=PROOFREEL, repr=False)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, *, prompts: PromptSet = PROOFREEL) -> ModelView:
