@@ -7,6 +7,7 @@ not as it should be is named and stepped over; a document that breaks off ends t
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,8 +137,7 @@ def row_of(value: Any) -> Row | BrokenRow:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the row"
         named = value.get("id") if isinstance(value, dict) else None
-        shown = repr(first["input"])
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        shown = reprlib.repr(first["input"])  # which neither a huge nor a deep value harms
         return BrokenRow(
             id=str(named)[:100] if isinstance(named, str | int) else "",
             what=f"{where}: {first['msg'][0].lower()}{first['msg'][1:]} (got {shown})",

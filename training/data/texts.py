@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from grounding import Answer, Box, Claim, Piece, Pieces, Span, parse, pieces
+from grounding import Answer, Box, Claim, Coordinates, Piece, Pieces, Span, parse, pieces
 from training.data.rows import Row
 
 PICTURE_S = 0.0
@@ -67,8 +67,8 @@ def reasoning(row: Row, *, segment: Span = ANY_TIME) -> Pieces:
     found = pieces(
         row.reasoning_process or "",
         segment=segment,
-        coordinates="pixels",
-        frame_size=_scale(row),
+        coordinates=_coordinates(row),
+        frame_size=row.image_size,
         picture_s=PICTURE_S if row.is_picture else None,
     )
     return Pieces(pieces=tuple(_named(found.pieces, row)), problems=found.problems)
@@ -76,16 +76,16 @@ def reasoning(row: Row, *, segment: Span = ANY_TIME) -> Pieces:
 
 def _read(row: Row, text: str) -> Answer:
     whole = text if "<answer>" in text else f"<answer>{text}</answer>"
-    return parse(whole, segment=ANY_TIME, coordinates="pixels", frame_size=_scale(row))
+    return parse(whole, segment=ANY_TIME, coordinates=_coordinates(row), frame_size=row.image_size)
 
 
-def _scale(row: Row) -> tuple[int, int]:
-    """What stands for the whole frame in the row's texts: a "pixel" of a video row is all of its frame."""
+def _coordinates(row: Row) -> Coordinates:
+    """How boxes are written in the row's texts."""
     if not row.is_picture:
-        return (1, 1)
+        return "relative-1"
     if row.image_size is None or min(row.image_size) < 1:
         raise ValueError(f"image_size must be the picture's width and height in px, not {row.image_size}")
-    return row.image_size
+    return "pixels"
 
 
 def _box_or_words(row: Row, answer: Answer) -> Said:
