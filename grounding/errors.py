@@ -10,7 +10,7 @@
     ├── StorageError                    the database, its schema, a vector index
     ├── EngineError                     a model that can't be loaded or run
     ├── ExportError                     an export that can't be made or trusted
-    └── TrainingError                   a training that can't start or go on
+    └── TrainingError                   a training that can't go on
 
 A user's wrong value is a plain `ValueError`. A message says what, where, and what to do next, in one
 sentence.
@@ -80,4 +80,4 @@ class ExportError(ProofreelError):
 
 
 class TrainingError(ProofreelError):
-    """Training can't start, or can't go on."""
+    """A training can't begin, or can't go on."""

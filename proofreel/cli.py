@@ -15,6 +15,7 @@ import export.commands
 import indexer.commands
 import search.commands
 import storage.commands
+import training.commands
 from grounding.errors import ProofreelError
 from proofreel import doctor
 from proofreel.output import results
@@ -29,6 +30,7 @@ indexer.commands.register(app)
 search.commands.register(app)
 storage.commands.register(app)
 export.commands.register(app)
+training.commands.register(app)
 doctor.register(app)
 
 SETTINGS_FILE = "proofreel.toml"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy")
+LIBRARIES = ("proofreel", "torch", "transformers", "trl", "accelerate", "peft", "numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """Of Python and of the libraries that a run rests on, where they are installed."""
-    found = {"python": platform.python_version(), "proofreel": importlib.metadata.version("proofreel")}
+    found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)

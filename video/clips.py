@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,24 +42,41 @@ def write_clip(
     to be damaged are left out (the one before stays on). Raises `Damaged` where no frame is left, and errors
     as `output.whole_file`.
     """
+    shown = (
+        frame if overlay is None else replace(frame, image=overlay(frame))
+        for frame in source.frames_in(span, max_side=max_side)
+        if not frame.damaged
+    )
     with whole_file(out, suffix=".mp4") as part:
-        durations: dict[int, int] = {}
-        options = {"movflags": "+faststart"}
-        with av.open(str(part), "w", format="mp4", container_options=options) as container:
-            stream: VideoStream | None = None
-            for frame in source.frames_in(span, max_side=max_side):
-                if frame.damaged:
-                    continue
-                image = even(frame.image if overlay is None else overlay(frame))
-                stream = stream or _add_stream(container, image)
-                pts, duration = _shown(frame, span)
-                durations[pts] = duration
-                _mux(container, stream.encode(_picture(image, pts)), durations)
-            if stream is not None:
-                _mux(container, stream.encode(None), durations)
-        if stream is None:
+        if not _write(shown, span, part, _OPTIONS):
             reason = "no undamaged frame is on display from here to the span's end; choose another"
             raise Damaged(Path(source.info.path), reason, position_s=span.start_s)
+
+
+def write_frames(frames: Iterable[Frame], span: Span, out: str | os.PathLike[str], *, crf: int = 20) -> None:
+    """Write frames that were made, not read, as `write_clip` does; `crf` is H.264's quality (0: no loss).
+
+    Raises ValueError where no frame is given.
+    """
+    with whole_file(out, suffix=".mp4") as part:
+        if not _write(frames, span, part, {**_OPTIONS, "crf": str(crf)}):
+            raise ValueError("a clip needs at least one frame")
+
+
+def _write(frames: Iterable[Frame], span: Span, path: Path, options: Mapping[str, str]) -> bool:
+    """Whether there was a frame to write."""
+    durations: dict[int, int] = {}
+    stream: VideoStream | None = None
+    with av.open(str(path), "w", format="mp4", container_options={"movflags": "+faststart"}) as container:
+        for frame in frames:
+            image = even(frame.image)
+            stream = stream or _add_stream(container, image, options)
+            pts, duration = _shown(frame, span)
+            durations[pts] = duration
+            _mux(container, stream.encode(_picture(image, pts)), durations)
+        if stream is not None:
+            _mux(container, stream.encode(None), durations)
+    return stream is not None
 
 
 def even(image: Image) -> Image:
@@ -75,8 +93,8 @@ def _shown(frame: Frame, span: Span) -> tuple[int, int]:
     return begin, max(round(end / TIME_BASE) - begin, 1)
 
 
-def _add_stream(container: OutputContainer, image: Image) -> VideoStream:
-    stream = container.add_stream("libx264", rate=30, options=dict(_OPTIONS))
+def _add_stream(container: OutputContainer, image: Image, options: Mapping[str, str]) -> VideoStream:
+    stream = container.add_stream("libx264", rate=30, options=dict(options))
     stream.height, stream.width = image.shape[:2]
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = TIME_BASE

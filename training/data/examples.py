@@ -148,7 +148,7 @@ class Reader:
     def _picture(self, row: Row, path: Path) -> _Seen:
         from video.pictures import read_picture
 
-        image = read_picture(path, max_side=self.view.max_side)
+        image = read_picture(path)
         height, width = image.shape[:2]
         if row.image_size is not None:
             ratio = (width / height) / (row.image_size[0] / row.image_size[1])

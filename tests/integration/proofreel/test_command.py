@@ -97,8 +97,8 @@ def test_every_command_takes_json_home_and_config() -> None:
     for path, command in found:
         options = {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
         missing = {"--json", "--home", "--config"} - options
-        # `ask` and `export` keep nothing in a home, so they have none.
-        homeless = path.split()[1] in ("ask", "export")
+        # These keep nothing in a home, so they have none.
+        homeless = path.split()[1] in ("ask", "evaluate", "export", "train")
         assert missing <= ({"--home"} if homeless else set()), f"{path} lacks {missing}"
 
 

@@ -1,0 +1,118 @@
+"""`proofreel train small`: a model out, or one sentence that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from proofreel.cli import app
+from training.small.stages import load_stages
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = """
+size = "tiny"
+workers = 0
+compile = "off"
+log_every = 1
+checkpoint_every = 2
+[[stages]]
+name = "see"
+frames = 2
+batch = 2
+steps = 2
+text_len = 96
+mix = { where = 1.0, dense = 2.0 }
+"""
+WITHOUT = ("av", "faiss", "sqlalchemy", "alembic", "onnxruntime", "cv2", "openvino", "rapidocr")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "stages.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_a_model_is_trained_where_only_what_it_needs_is_installed(config: Path, tmp_path: Path) -> None:
+    command = ["training.small", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--json"]
+    program = (
+        f"import runpy, sys; sys.modules.update(dict.fromkeys({WITHOUT!r})); "
+        f"sys.argv = {command!r}; runpy.run_module('training.small', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    schema = json.loads((files("training") / "schemas/train-small-1.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert (document["steps"], document["clips"]) == (2, 4)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["command"].startswith("proofreel train small --config")
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= {
+        file.name for file in (tmp_path / "run" / "model").iterdir()
+    }
+
+
+def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, tmp_path: Path) -> None:
+    asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--profile"]
+    done = CliRunner().invoke(app, [*asked, "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    assert "stage see: 2 clips of 2 frames" in done.stderr
+    for part in ("render", "forward", "backward", "clip", "optimise", "between steps", "waiting"):
+        assert part in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("batch = 2", "bach = 2", r"no setting stages\.0\.bach; there are name, mix"),
+        ('size = "tiny"', 'size = "tiny"\nstepps = 1', r"no setting stepps; there are size"),
+        ("batch = 2", "batch = 0", r"stages\.0\.batch = 0: input should be greater than or equal to 1"),
+        ("frames = 2\n", "", r"stages\.0\.frames is missing"),
+        ('size = "tiny"', 'size = "XL"', r"size = 'XL': input should be 'S' or 'tiny'"),
+        ("checkpoint_every = 2", "checkpoint_every = 3\nseed = 1", None),
+        ("log_every = 1", "log_every = 3", r"checkpoint_every 2 is no multiple of log_every 3"),
+        ('name = "see"', 'name = "see', r"can't be read as TOML"),
+        ("where = 1.0", "were = 1.0", r"no question of kind 'were'; there are: where"),
+    ],
+)
+def test_a_wrong_config_is_refused_in_one_sentence_that_names_what_is_wrong(
+    config: Path, tmp_path: Path, before: str, after: str, message: str | None
+) -> None:
+    config.write_text(CONFIG.replace(before, after), encoding="utf-8")
+    if message is None:
+        assert load_stages(config).seed == 1
+        return
+    asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    with pytest.raises(ValueError, match=message):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+
+
+def test_a_gpu_that_is_not_there_and_a_run_of_another_config_are_refused(
+    config: Path, tmp_path: Path
+) -> None:
+    asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run")]
+    with pytest.raises(ValueError, match=r"--device cuda:7: .*(sees no GPU|there are \d GPUs)"):
+        CliRunner().invoke(app, [*asked, "--device", "cuda:7"], catch_exceptions=False)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text('{"config_hash": "other", "seed": 0, "data": "x"}')
+    with pytest.raises(ValueError, match="holds a run of another config_hash and data: give another --out"):
+        CliRunner().invoke(app, [*asked, "--device", "cpu"], catch_exceptions=False)
+
+
+def test_the_shipped_config_is_read_and_its_learning_rate_rises_and_falls() -> None:
+    shipped = load_stages(ROOT / "configs" / "proofreel-small.toml")
+    rates = [shipped.lr_at(step) for step in range(shipped.steps)]
+    peak = rates.index(max(rates))
+    assert rates[0] < 0.05 * max(rates)
+    assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
+    assert rates[-1] < 0.04 * max(rates)

@@ -1,0 +1,127 @@
+"""Questions of the world: each has one right answer, and the answer proves itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from grounding.evidence import Answer, Claim
+from grounding.grammar import parse
+from tests.worlds import scenes
+from training.world.items import CHAIN, chain, questions
+from training.world.pictures import NO_CUTOUTS
+from training.world.questions import KINDS, Item, ask
+from training.world.questions.telling import SEGMENT
+from training.world.scene import Scene
+
+
+def asked(kind: str) -> Iterator[tuple[Scene, Item]]:
+    rng = np.random.default_rng(1)
+    for level in ("plain", "hard"):
+        for scene in scenes(level):
+            item = ask(rng, scene, kind)
+            if item is not None:
+                yield scene, item
+
+
+def read(item: Item) -> Answer:
+    return parse(item.completion, segment=SEGMENT, coordinates="relative-1000")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_is_in_the_grammar_and_says_the_truth(kind: str) -> None:
+    some = list(asked(kind))
+    assert len(some) >= 5, "the world holds too few of these to learn them"
+    for _, item in some:
+        answer = read(item)
+        assert answer.problems == ()
+        assert answer.abstained == item.truth.abstains
+        if kind == "describe":
+            assert tuple(s.span for s in answer.statements if s.span) == item.truth.spans
+        else:
+            assert answer.spans == item.truth.spans
+        assert answer.box == item.truth.box
+        if item.truth.task in ("temporal QA (MCQ)", "General video QA MCQ"):
+            assert answer.letter == item.truth.answer
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("absent", "touch", "describe")])
+def test_every_claim_of_an_answer_is_evidence_of_its_truth(kind: str) -> None:
+    for _, item in asked(kind):
+        claims = read(item).claims
+        assert set(claims) <= set(item.truth.evidence)
+        assert claims or item.truth.box is not None
+        groups = item.truth.groups or tuple(range(len(item.truth.evidence)))
+        proved = {g for c, g in zip(item.truth.evidence, groups, strict=True) if c in claims}
+        if item.truth.box is None:
+            assert proved == set(groups), "some of what the answer rests on is not shown"
+
+
+def test_evidence_lies_where_the_thing_is_and_can_be_seen() -> None:
+    for kind in ("digit", "flash", "track", "order"):
+        for scene, item in asked(kind):
+            for claim in item.truth.evidence:
+                assert seen(scene, claim)
+
+
+def seen(scene: Scene, claim: Claim) -> bool:
+    thing = scene.names.index(claim.subject)
+    frame = int(np.abs(scene.times_s - claim.time_s).argmin())
+    box = claim.boxes[0]
+    off = np.abs(np.array([box.x1, box.y1, box.x2, box.y2]) - scene.boxes[thing, frame]).max()
+    return bool(scene.visible[thing, frame]) and off < 0.002 and scene.times_s[frame] == claim.time_s
+
+
+def test_an_order_question_has_another_digit_on_the_other_side_of_its_anchor() -> None:
+    pattern = re.compile(r"Which digit does the (.+) show (after|before) the (.+) (flashes|appears|leaves)\?")
+    count = 0
+    for scene, item in asked("order"):
+        found = pattern.fullmatch(item.question)
+        assert found is not None
+        subject = scene.names.index(found[1])
+        digits = {h.digit for h in scene.happenings if h.verb == "show" and h.thing == subject}
+        assert len(digits) > 1 and item.truth.answer in {str(d) for d in digits}
+        count += 1
+    assert count > 20
+
+
+def test_an_option_question_holds_the_right_answer_once_under_each_letter_about_as_often() -> None:
+    letters = Counter(item.truth.answer for _, item in asked("choice"))
+    assert set(letters) == set("ABCD")
+    for _, item in asked("choice"):
+        shown = re.findall(r"([A-D])\. (\d)", item.question)
+        assert len({digit for _, digit in shown}) == 4
+
+
+def test_a_chain_asks_for_the_same_happening_in_both_orders() -> None:
+    rng = np.random.default_rng(0)
+    whole = [links for links in (chain(rng, scene) for scene in scenes("plain")) if links]
+    assert len(whole) > 10
+    for links in whole:
+        assert list(links) == ["what", "when-1", "where-1", "where-2", "when-2"]
+        span = links["when-1"].truth.spans[0]
+        assert links["when-2"].truth.spans == (span,)
+        assert links["where-1"].truth.evidence == links["where-2"].truth.evidence
+        assert f"from {span.start_s:.1f}s to {span.end_s:.1f}s" in links["where-1"].question
+        assert "It is at [" in links["when-2"].question
+
+
+def test_a_shorter_evaluation_is_the_beginning_of_a_longer_one_and_of_no_other_seed() -> None:
+    def some(count: int, seed: int = 0) -> list[tuple[str, str, str]]:
+        made = questions(level="plain", split="iid", seed=seed, count=count, cutouts=NO_CUTOUTS)
+        return [(a.id, a.item.question, a.item.completion) for a in made]
+
+    assert some(40)[:25] == some(25)
+    assert some(25) != some(25, seed=1)
+    assert len({name for name, *_ in some(40)}) == 40
+
+
+def test_an_evaluation_asks_every_kind_of_its_level_about_as_often() -> None:
+    made = list(questions(level="hard", split="iid", seed=0, count=60, cutouts=NO_CUTOUTS))
+    counts = Counter(CHAIN if a.link else a.item.kind for a in made)
+    assert counts.pop(CHAIN) == 15
+    assert set(counts.values()) == {3}

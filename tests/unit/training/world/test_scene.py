@@ -1,0 +1,147 @@
+"""Scenes: what is drawn is what the truth says, and a split shows what it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.worlds import scene, scenes, write_stamps
+from training.world.batches import ANSWER, COORDINATE, Batches
+from training.world.levels import SIDE_PX, world
+from training.world.names import HELD_OUT_PAIRS, KINDS
+from training.world.pictures import NO_CUTOUTS, Cutouts, load_cutouts
+from training.world.rendering import Renderer, scene_arrays, tensors
+from training.world.scene import Scene, sample_scene
+from training.world.words import EOS_ID, FIRST_NUMBER_ID
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Cutouts:
+    root = tmp_path_factory.mktemp("stamps")
+    write_stamps(root)
+    return load_cutouts(root)
+
+
+def drawn(one: Scene, pictures: Cutouts = NO_CUTOUTS) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    made = tensors(scene_arrays([one], things=len(one.names)))
+    return np.asarray(Renderer(pictures)(made)[0])
+
+
+@pytest.mark.parametrize("level", ["plain", "hard"])
+def test_a_thing_fills_its_box_and_no_pixel_beyond_it(level: str, cutouts: Cutouts) -> None:
+    for seed in range(6):
+        one = scene(level, seed=seed, cutouts=cutouts)  # type: ignore[arg-type]
+        top = len(one.names) - 1  # nothing covers it
+        without = one.present.copy()
+        without[top] = False
+        changed = (drawn(one, cutouts) != drawn(replace(one, present=without), cutouts)).any(1)
+        for frame in np.flatnonzero(one.present[top]):
+            rows, columns = np.nonzero(changed[frame])
+            found = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+            assert np.abs(found - one.boxes[top, frame] * SIDE_PX).max() <= 1.5
+        assert not changed[~one.present[top]].any()
+
+
+def test_a_flash_is_white_and_a_digit_can_be_told_from_another() -> None:
+    one = scene("plain", seed=1)
+    top = len(one.names) - 1
+    frames = np.flatnonzero(one.digits[top] >= 0)
+    other = one.digits.copy()
+    other[top, frames] = (other[top, frames] + 1) % 10
+    assert (drawn(one)[frames] != drawn(replace(one, digits=other))[frames]).any((1, 2, 3)).all()
+    lit = np.zeros_like(one.flashing)
+    lit[top] = True
+    flat = replace(one, flashing=lit, digits=np.full_like(one.digits, -1))
+    frame = int(np.flatnonzero(one.present[top])[0])
+    x, y = (one.centres[top, frame]).astype(int)
+    assert drawn(flat)[frame, :, y, x].min() > 200
+
+
+def test_a_scene_is_the_same_for_the_same_seed_and_looks_the_same() -> None:
+    assert (drawn(scene(seed=4)) == drawn(scene(seed=4))).all()
+    assert (drawn(scene(seed=4)) != drawn(scene(seed=5))).any()
+
+
+def test_a_scene_sampled_at_its_own_times_is_itself() -> None:
+    for one in scenes("hard", count=10):
+        again = one.at(one.times_s)
+        for name in ("present", "flashing", "digits", "hidden"):
+            assert (getattr(again, name) == getattr(one, name)).all()
+        assert np.allclose(again.centres, one.centres)
+
+
+def test_training_shows_no_pair_that_is_held_out_and_the_split_asks_about_those_alone() -> None:
+    held = {" ".join(pair) for pair in HELD_OUT_PAIRS}
+    for level in ("plain", "hard"):
+        assert not any(held & set(one.names) for one in scenes(level))
+        for one in scenes(level, "pairs", count=20):
+            askable = {name for name, may in zip(one.names, one.askable, strict=True) if may}
+            assert askable and askable <= held
+
+
+def test_training_shows_no_picture_that_is_held_out_and_the_split_asks_about_those_alone(
+    cutouts: Cutouts,
+) -> None:
+    first = 6  # sprites below are shapes
+    for split, held_out in (("train", False), ("iid", False), ("objects", True)):
+        shown = 0
+        for seed in range(20):
+            where = world("hard", split)  # type: ignore[arg-type]
+            one = sample_scene(np.random.default_rng(seed), world=where, cutouts=cutouts)
+            pictures = [int(s) - first for s in one.sprites if s >= first]
+            assert all(cutouts.held_out[p] == held_out for p in pictures)
+            shown += len(pictures)
+            if held_out:
+                assert (one.askable == (one.sprites >= first)).all()
+        assert shown > 40
+
+
+def test_cutouts_are_packed_and_unpacked_unchanged(cutouts: Cutouts, tmp_path: Path) -> None:
+    cutouts.save(tmp_path / "packed.npz")
+    again = load_cutouts(tmp_path / "packed.npz")
+    assert (again.rgb == cutouts.rgb).all() and (again.mask == cutouts.mask).all()
+    assert again.kind == cutouts.kind and again.held_out == cutouts.held_out
+    assert set(again.kind) <= set(KINDS)
+
+
+def test_a_folder_without_cutouts_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tuxpaint-stamps-default"):
+        load_cutouts(tmp_path)
+    (tmp_path / "broken.npz").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no file of packed cut-outs"):
+        load_cutouts(tmp_path / "broken.npz")
+
+
+def stream(**changes: object) -> Batches:
+    settings: dict[str, object] = {
+        "world": world("plain", "train"), "mix": {"where": 1.0, "dense": 1.0, "flash": 1.0}, "size": 3,
+        "text_length": 160, "seed": 7, "stage": 0, "cutouts": NO_CUTOUTS,
+    }  # fmt: skip
+    return Batches(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def test_a_batch_depends_on_its_seed_stage_and_number_alone() -> None:
+    assert (stream()[5].ids == stream()[5].ids).all()
+    for other in (stream()[6], stream(seed=8)[5], stream(stage=1)[5]):
+        assert (other.ids != stream()[5].ids).any()
+
+
+def test_only_answers_are_learnt_and_the_numbers_of_boxes_are_marked() -> None:
+    batch = stream()[0]
+    head = 12 * 70
+    assert not batch.roles[:, :head].any()
+    assert (batch.roles[batch.ids == EOS_ID] == ANSWER).all()
+    coordinates = batch.ids[batch.roles == COORDINATE]
+    assert len(coordinates) % 4 == 0 and (coordinates >= FIRST_NUMBER_ID).all()
+    assert (batch.roles[batch.ids == 0] == 0).all()
+
+
+def test_a_mix_names_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="no question of kind 'whither'; there are: where"):
+        stream(mix={"whither": 1.0})

@@ -1,0 +1,193 @@
+"""The small model's forward in static shapes: the stock modules, driven without a host sync.
+
+Equal to `Qwen3VLForConditionalGeneration.forward` for prompts of the "stamped" layout, whose frames are all
+of one size: where every token stands is known before, so that the whole is one graph for torch.compile.
+
+Shapes: B clips, T frames, N = B x T frames, P patches a frame, F features a frame, S tokens, E hidden,
+H query heads, K key/value heads, D of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engines.qwen.prompt import Picture, Piece, Rotary, Words, prompt_of
+from engines.qwen.shapes import Shapes, shapes_of
+from training.small.shape import (
+    AFTER,
+    BEFORE,
+    FEATURES,
+    FEATURES_A_SIDE,
+    MERGE,
+    PATCH,
+    PATCHES_A_SIDE,
+    STRIDE,
+    head_length,
+)
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""Attention of layer `i`: queries [B, H, S, D], keys and values [B, K, S, D] to [B, H, S, D]."""
+
+Rope = tuple[Tensor, Tensor]
+"""cos and sin [..., S, D / 2]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Features of a clip's frames [B, T, F, E], and one more tensor alike for each DeepStack layer."""
+
+    features: Tensor
+    deep: tuple[Tensor, ...]
+
+
+def attend_before(_layer: int, q_BHSD: Tensor, k_BKSD: Tensor, v_BKSD: Tensor) -> Tensor:
+    """Causal attention over the sequence itself."""
+    return F.scaled_dot_product_attention(q_BHSD, k_BKSD, v_BKSD, is_causal=True, enable_gqa=True)
+
+
+class StaticForward:
+    """Drives `model` (on its device) on clips of `frames` frames and at most `words` tokens after them.
+
+    `stream` is the type of the residual stream; None: as the stock model has it, float32 under autocast.
+    """
+
+    def __init__(self, model: Any, *, frames: int, words: int, stream: torch.dtype | None = None) -> None:
+        self.model, self.frames, self.head = model, frames, head_length(frames)
+        self._stream_type = stream
+        self.visual, self.text = model.model.visual, model.model.language_model
+        self._num_heads = self.text.config.num_attention_heads
+        self._num_kv_heads = self.text.config.num_key_value_heads
+        device = model.device
+        order = _square_order().to(device)
+        self._patch_index = order[:, 0] * PATCHES_A_SIDE + order[:, 1]
+        shapes = shapes_of(model.config)
+        self._vision_rope = _vision_rope(order, shapes)
+        positions = _positions(shapes, frames=frames, words=words).to(device)
+        rotary = Rotary(shapes.text, device=device, dtype=torch.float32)
+        cos, sin = rotary.at(positions[:, None])
+        self.rope: Rope = (cos[0], sin[0])
+
+    def see(self, frames_BTCHW: Tensor) -> Seen:
+        """Look at frames: uint8, RGB."""
+        clips = frames_BTCHW.shape[0]
+        proj = self.visual.patch_embed.proj
+        # Conv3d over patches that don't overlap is a product, and in bfloat16 far slower than one.
+        x = F.linear(_patches(frames_BTCHW), proj.weight.flatten(1), proj.bias)
+        x = self._stream(x + self.visual.pos_embed.weight[self._patch_index])
+        deep = []
+        for number, block in enumerate(self.visual.blocks):
+            x = x + self._look(block.attn, block.norm1(x))
+            x = x + block.mlp(block.norm2(x))
+            if number in self.visual.deepstack_visual_indexes:
+                place = self.visual.deepstack_visual_indexes.index(number)
+                deep.append(self._merged(self.visual.deepstack_merger_list[place], x, clips))
+        return Seen(self._merged(self.visual.merger, x, clips), tuple(deep))
+
+    def embed(self, ids_BS: Tensor, seen: Seen) -> tuple[Tensor, list[Tensor]]:
+        """Embeddings [B, S, E] with the features in their places, and what each first layer adds to them."""
+        words = self.text.embed_tokens(ids_BS)
+        clips, length = ids_BS.shape
+        head = words[:, : self.head].view(clips, self.frames, STRIDE, -1)
+        features = seen.features.to(words.dtype)
+        head = torch.cat([head[:, :, :BEFORE], features, head[:, :, -AFTER:]], dim=2).flatten(1, 2)
+        behind = (0, 0, 0, length - self.head)
+        added = [F.pad(F.pad(d, (0, 0, BEFORE, AFTER)).flatten(1, 2), behind) for d in seen.deep]
+        return self._stream(torch.cat([head, words[:, self.head :]], dim=1)), added
+
+    def layers(
+        self, x_BSE: Tensor, *, rope: Rope, attend: Attend = attend_before, added: list[Tensor] | None = None
+    ) -> Tensor:
+        """The decoder's layers and its last norm: hidden states [B, S, E]."""
+        for number, layer in enumerate(self.text.layers):
+            normed = layer.input_layernorm(x_BSE)
+            x_BSE = x_BSE + self._attention(number, layer.self_attn, normed, rope, attend)
+            x_BSE = x_BSE + layer.mlp(layer.post_attention_layernorm(x_BSE))
+            if added is not None and number < len(added):
+                x_BSE = x_BSE + added[number]
+        hidden: Tensor = self.text.norm(x_BSE)
+        return hidden
+
+    def read(self, ids_BS: Tensor, seen: Seen) -> Tensor:
+        """Hidden states [B, S, E] of prompts with all their words."""
+        x, added = self.embed(ids_BS, seen)
+        return self.layers(x, rope=self.rope_of(0, ids_BS.shape[1]), added=added)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[..., vocabulary] of hidden states [..., E]."""
+        return F.linear(hidden, self.model.lm_head.weight)
+
+    def rope_of(self, start: int, stop: int) -> Rope:
+        """Of the tokens from `start` to before `stop`."""
+        return self.rope[0][start:stop], self.rope[1][start:stop]
+
+    def _stream(self, x: Tensor) -> Tensor:
+        return x if self._stream_type is None else x.to(self._stream_type)
+
+    def _look(self, attention: Any, x_NPE: Tensor) -> Tensor:
+        frames, patches, width = x_NPE.shape
+        qkv = attention.qkv(x_NPE).view(frames, patches, 3, attention.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(turned(q, self._vision_rope), turned(k, self._vision_rope), v)
+        looked: Tensor = attention.proj(out.transpose(1, 2).reshape(frames, patches, width))
+        return looked
+
+    def _merged(self, merger: Any, x_NPE: Tensor, clips: int) -> Tensor:
+        merged: Tensor = merger(x_NPE.flatten(0, 1))
+        return merged.view(clips, self.frames, FEATURES, -1)
+
+    def _attention(self, number: int, attention: Any, x_BSE: Tensor, rope: Rope, attend: Attend) -> Tensor:
+        rows, length, _ = x_BSE.shape
+        q = attention.q_norm(attention.q_proj(x_BSE).view(rows, length, self._num_heads, -1))
+        k = attention.k_norm(attention.k_proj(x_BSE).view(rows, length, self._num_kv_heads, -1))
+        v = attention.v_proj(x_BSE).view(rows, length, self._num_kv_heads, -1).transpose(1, 2)
+        q, k = (turned(t.transpose(1, 2), rope).to(v.dtype) for t in (q, k))
+        mixed: Tensor = attention.o_proj(attend(number, q, k, v).transpose(1, 2).reshape(rows, length, -1))
+        return mixed
+
+
+def turned(x: Tensor, rope: Rope) -> Tensor:
+    """Rotary positions put on [..., S, D], computed in float32, as the vision tower does."""
+    cos, sin = rope
+    first, second = x.float().chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
+
+
+def _square_order() -> Tensor:
+    """[P, 2] row and column of a frame's patches, merge x merge square by square."""
+    side = torch.arange(PATCHES_A_SIDE)
+    grid = torch.stack(torch.meshgrid(side, side, indexing="ij"), dim=-1)
+    squares = grid.view(FEATURES_A_SIDE, MERGE, FEATURES_A_SIDE, MERGE, 2)
+    return squares.transpose(1, 2).reshape(-1, 2)
+
+
+def _patches(frames_BTCHW: Tensor) -> Tensor:
+    """Pixels 0..255 as -1..1, flattened patch by patch: [N, P, C x PATCH x PATCH]."""
+    clips, frames, channels = frames_BTCHW.shape[:3]
+    side = FEATURES_A_SIDE
+    x = frames_BTCHW.reshape(clips * frames, channels, side, MERGE, PATCH, side, MERGE, PATCH)
+    x = x.permute(0, 2, 5, 3, 6, 1, 4, 7).reshape(clips * frames, PATCHES_A_SIDE**2, -1)
+    return x.float() / 127.5 - 1.0
+
+
+def _vision_rope(order_P2: Tensor, shapes: Shapes) -> Rope:
+    """[P, D / 2]: the first half of the angles by row, the second by column."""
+    half = shapes.vision.head_dim // 2
+    exponents = torch.arange(0, half, 2, device=order_P2.device).float() / half
+    angles = (order_P2[:, :, None].float() / shapes.vision.rope_theta**exponents).flatten(1)
+    return angles.cos(), angles.sin()
+
+
+def _positions(shapes: Shapes, *, frames: int, words: int) -> Tensor:
+    """[3, S] M-RoPE positions of the frames and of `words` tokens after them."""
+    frame: list[Piece] = [
+        Words((0,) * BEFORE),
+        Picture(grid=(1, PATCHES_A_SIDE, PATCHES_A_SIDE), token=shapes.image_token),
+        Words((0,) * AFTER),
+    ]
+    return prompt_of([*frame * frames, Words((0,) * words)], shapes).positions

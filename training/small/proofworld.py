@@ -1,0 +1,82 @@
+"""The world of `training.world` as a source of the small model's training."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from training.small.model import Cut
+from training.small.shape import TokenIds
+from training.small.source import Batch, Batches, Renderer, Source
+from training.small.stages import Lesson
+from training.world import batches, rendering, words
+from training.world.levels import LevelName, world
+from training.world.pictures import Cutouts, installed_cutouts, load_cutouts
+from training.world.questions import KINDS
+
+TOKENS = TokenIds(
+    vocabulary=len(words.VOCABULARY),
+    pad=words.PAD_ID,
+    eos=words.EOS_ID,
+    vision_start=words.VISION_START_ID,
+    vision_end=words.VISION_END_ID,
+    image=words.IMAGE_ID,
+    video=words.VIDEO_ID,
+)
+assert TOKENS.first_number == words.FIRST_NUMBER_ID
+
+
+class InTurn:
+    """Two streams in turn: batch k is of the one or the other."""
+
+    def __init__(self, *streams: Batches) -> None:
+        self._streams = streams
+
+    def __getitem__(self, k: int) -> Batch:
+        return self._streams[k % len(self._streams)][k]
+
+
+def proofworld(cutouts: Path | None) -> Source:
+    """The world with the cut-outs at a path, or those installed. Raises ValueError for a bad path."""
+    found = installed_cutouts() if cutouts is None else load_cutouts(cutouts)
+
+    def of_level(level: LevelName, lesson: Lesson, seed: int) -> Batches:
+        stage = lesson.stage
+        return batches.Batches(
+            world=world(level, "train", frames=stage.frames),
+            mix=stage.mix,
+            size=stage.batch,
+            text_length=stage.text_len,
+            seed=seed,
+            stage=lesson.number,
+            cutouts=found,
+        )
+
+    def batches_of(lesson: Lesson, seed: int) -> Batches:
+        if lesson.stage.level == "both":
+            return InTurn(of_level("plain", lesson, seed), of_level("hard", lesson, seed))
+        return of_level(lesson.stage.level, lesson, seed)
+
+    def renderer(device: torch.device) -> Renderer:
+        return rendering.Renderer(found, device=device)
+
+    return Source(
+        tokens=TOKENS,
+        kinds=KINDS,
+        cut=Cut(),
+        fingerprint=_fingerprint(found),
+        batches=batches_of,
+        renderer=renderer,
+        write_tokenizer=words.write_tokenizer,
+    )
+
+
+def _fingerprint(cutouts: Cutouts) -> str:
+    """Of the pictures, and of the code that makes clips and questions."""
+    digest = hashlib.sha256(cutouts.rgb.tobytes())
+    room = Path(batches.__file__).parent
+    for file in sorted(room.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
