@@ -56,6 +56,14 @@ def rows_file(root: Path, split: Split) -> Path:
     return path
 
 
+def splits_there(root: Path) -> tuple[Split, ...]:
+    """The splits whose list is there. Raises ValueError, saying what is expected, where none is."""
+    found = tuple(split for split in SPLITS if (root / ROW_FILES[split]).is_file())
+    if not found:
+        rows_file(root, "sft")
+    return found
+
+
 def media_path(root: Path, *, source: str, name: str) -> Path:
     """The file that a row of `source` calls `name`. Raises ValueError for a name that leads elsewhere.
 
