@@ -12,10 +12,10 @@ from pathlib import Path
 from grounding.errors import MediaError, printable
 from grounding.evidence import Span
 from training.data.layout import Split, media_path, rows_file
-from training.data.report import Finding, Kind, Report, SourceCount
+from training.data.report import NOTES, Finding, Kind, Report, SourceCount
 from training.data.rows import BrokenRow, Row, read_rows
 from training.data.texts import reasoning
-from training.data.truths import check_times, truth_of
+from training.data.truths import check_times, sides_alike, truth_of
 
 Told = Callable[[int], None]
 """Told how many rows were looked at."""
@@ -48,7 +48,7 @@ def checked_rows(root: Path, report: Report, *, told: Told | None = None) -> Ite
         findings = [Finding(index=index, id=row.id, kind=k, what=w) for k, w in checker.look(row)]
         for finding in findings:
             report.add(finding)
-        wrong = {finding.kind for finding in findings} - {"reasoning"}
+        wrong = {finding.kind for finding in findings} - NOTES
         if not wrong:
             report.usable += 1
             count.usable += 1
@@ -73,7 +73,7 @@ class _Checker:
     split: Split
     opens: bool
     ids: set[str] = field(default_factory=set)
-    files: dict[Path, tuple[Kind, str] | float | None] = field(default_factory=dict)
+    files: dict[Path, tuple[Kind, str] | _Opened | None] = field(default_factory=dict)
 
     def look(self, row: Row) -> Iterator[tuple[Kind, str]]:
         """What is wrong with the row, in the order of its fields."""
@@ -116,34 +116,48 @@ class _Checker:
         if isinstance(found, tuple):
             yield found
         elif found is not None:
-            yield from _late(row, found)
+            yield from _unfit(row, found)
 
-    def _file(self, path: Path, *, is_picture: bool) -> tuple[Kind, str] | float | None:
-        """What is wrong with a file, or how long its video is; None where it was not opened."""
+    def _file(self, path: Path, *, is_picture: bool) -> tuple[Kind, str] | _Opened | None:
+        """What is wrong with a file, or what is in it; None where it was not opened."""
         if not path.is_file():
             return "missing", f"{printable(path)} is not there"
         if not self.opens:
             return None
         try:
-            return 0.0 if is_picture and _picture_opens(path) else _duration_s(path)
+            return _open_picture(path) if is_picture else _open_video(path)
         except MediaError as error:
             return "media", str(error)
 
 
-def _picture_opens(path: Path) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What a file holds: displayed size in px, and seconds (0 for a picture)."""
+
+    size: tuple[int, int]
+    duration_s: float
+
+
+def _open_picture(path: Path) -> _Opened:
     from video.pictures import read_picture
 
-    return read_picture(path).size > 0
+    height, width = read_picture(path).shape[:2]
+    return _Opened(size=(width, height), duration_s=0.0)
 
 
-def _duration_s(path: Path) -> float:
+def _open_video(path: Path) -> _Opened:
     from video.probe import probe
 
-    return probe(path).duration_s
+    info = probe(path)
+    return _Opened(size=(info.width, info.height), duration_s=info.duration_s)
 
 
-def _late(row: Row, duration_s: float) -> Iterator[tuple[Kind, str]]:
+def _unfit(row: Row, opened: _Opened) -> Iterator[tuple[Kind, str]]:
+    """What of the row does not go with its file."""
+    duration_s = opened.duration_s
     if row.is_picture:
+        if row.image_size is not None and not sides_alike(row.image_size, opened.size):
+            yield "media", f"image_size is {row.image_size}, and the picture's sides are {opened.size}"
         return
     try:
         check_times(row, duration_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from training.data.report import Report
     from training.data.view import ModelView
 
-EVERY = 10_000
-"""Rows after which progress is told."""
+EVERY, EVERY_OPENED = 10_000, 500
+"""Rows after which progress is told, without and with their media opened."""
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -54,7 +55,7 @@ def check(
     from training.data.layout import splits_there
 
     wanted = splits_there(root) if split == "both" else (split,)
-    reports = [look_through(root, split=one, media=media, told=_tell_rows) for one in wanted]
+    reports = [look_through(root, split=one, media=media, told=_tell_rows(media)) for one in wanted]
     if as_json:
         document = {"schema": "proofreel.data-check/1", "root": _path(root)}
         print(json.dumps({**document, "splits": [report.document() for report in reports]}))
@@ -230,9 +231,14 @@ def _print_reports(reports: list[Report]) -> None:
         print_report(report)
 
 
-def _tell_rows(rows: int) -> None:
-    if rows % EVERY == 0:
-        print(f"{rows:,} rows looked at", file=sys.stderr, flush=True)
+def _tell_rows(media: bool) -> Callable[[int], None]:
+    every = EVERY_OPENED if media else EVERY
+
+    def tell(rows: int) -> None:
+        if rows % every == 0:
+            print(f"{rows:,} rows looked at", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def _path(path: Path) -> str:

@@ -19,14 +19,11 @@ from grounding.prompts import Task
 from training.data.opening import Data
 from training.data.rows import Row
 from training.data.texts import PICTURE_S
-from training.data.truths import check_times, completion_of, snapped_truth, truth_of
+from training.data.truths import check_times, completion_of, sides_alike, snapped_truth, truth_of
 from training.data.view import ModelView
 from training.truth import Truth
 from video import Images, open_video
 from video.sampling import grid
-
-SIDES_ALIKE = 0.02
-"""How far the ratio of a picture's sides may be from its row's `image_size`: more is another picture."""
 
 
 class Unusable(Exception):
@@ -151,8 +148,8 @@ class Reader:
         image = read_picture(path)
         height, width = image.shape[:2]
         if row.image_size is not None:
-            ratio = (width / height) / (row.image_size[0] / row.image_size[1])
-            if abs(ratio - 1) > SIDES_ALIKE + 1 / min(width, height):
+            is_other = not sides_alike(row.image_size, (width, height))
+            if is_other:
                 raise Unusable("other picture", f"{path} is {width}x{height}, its row says {row.image_size}")
         return _Seen(frames=self._fed(image[None], path), times_s=np.array([PICTURE_S]), duration_s=0.0)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from grounding.errors import printable
 from training.data.checking import Told, checked_rows, new_report
 from training.data.layout import Split, media_path
-from training.data.report import Report
+from training.data.report import NOTES, Report
 from training.data.rows import Row
 
 MAX_BROKEN = 0.1
@@ -101,7 +101,7 @@ def _check_enough(report: Report, *, skip_missing: bool, max_broken: float) -> N
             "fetch them, or train without these rows by --skip-missing"
         )
     if report.broken > max_broken * report.rows:
-        first = next(f for f in report.findings if f.kind not in ("missing", "reasoning"))
+        first = next(f for f in report.findings if f.kind not in NOTES | {"missing"})
         raise ValueError(
             f"{where}: {report.broken:,} of {report.rows:,} rows can't be used, over the share of "
             f"{max_broken:g}; the first is row {first.index} ({first.id}): {first.what}. "

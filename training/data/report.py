@@ -17,12 +17,15 @@ ADVICE: dict[Kind, str] = {
     "answer": "write the answer as its task has it (docs/training-data.md)",
     "evidence": "correct the box or the time, or leave it out",
     "time": "correct the time: it counts in seconds from the video's start",
-    "duplicate": "give each row an id of its own",
+    "duplicate": "give each row an id of its own; the row is used all the same",
     "missing": "fetch the file, or train without such rows by --skip-missing",
     "media": "fetch the file again, or leave the row out",
     "reasoning": "nothing needs to be done: the claim is trained on as words",
 }
 """What to do about a finding of each kind."""
+
+NOTES: frozenset[Kind] = frozenset({"duplicate", "reasoning"})
+"""Findings with which a row is used."""
 
 MAX_FINDINGS = 1000
 """Findings that are kept of each kind; all are counted."""
@@ -30,7 +33,7 @@ MAX_FINDINGS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something wrong with one row. `index` counts from 0. "reasoning" is a note: its row is used."""
+    """Something wrong with one row; a note where it is of `NOTES`. `index` counts from 0."""
 
     index: int
     id: str

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grounding.errors import printable
 
@@ -72,10 +72,19 @@ class Row(BaseModel):
     key_frames: tuple[KeyFrame, ...] = Field(default=(), max_length=MAX_KEY_FRAMES)
     key_items: dict[str, dict[str, tuple[Corners, ...]]] = Field(default={}, max_length=MAX_KEY_FRAMES)
 
-    @field_validator("id", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _id_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    def _pictures_have_no_key_items(cls, value: Any) -> Any:
+        """Rows about a picture come with `key_items` of another form; their answer says it all."""
+        is_picture = isinstance(value, dict) and value.get("task") == "visual QA"
+        return {**value, "key_frames": (), "key_items": {}} if is_picture else value
+
+    @field_validator("id", "answer", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """A number, or the list of a stretch's two ends, as the text that it would be in another row."""
+        is_plain = isinstance(value, int | float) and not isinstance(value, bool)
+        return json.dumps(value) if is_plain or (isinstance(value, list) and len(value) == 2) else value
 
     @field_validator("key_frames", mode="before")
     @classmethod
@@ -93,13 +102,7 @@ class Row(BaseModel):
         """Tables written column by column name every key in every row, with null for what is absent."""
         if not isinstance(value, dict):
             return {} if value is None else value
-        return {
-            idx: {name: boxes for name, boxes in things.items() if boxes is not None}
-            if isinstance(things, dict)
-            else things
-            for idx, things in value.items()
-            if things is not None
-        }
+        return {idx: _boxes_by_name(things) for idx, things in value.items() if things is not None}
 
     @property
     def is_picture(self) -> bool:
@@ -110,6 +113,19 @@ class Row(BaseModel):
     def media(self) -> str | None:
         """The name of the picture or video that the row is about; None where it names none."""
         return self.image_path if self.is_picture else self.video_path
+
+
+def _boxes_by_name(things: Any) -> Any:
+    """Names without boxes left out, and a box that stands alone put into a list."""
+    if not isinstance(things, dict):
+        return things
+    return {
+        name: [boxes]
+        if isinstance(boxes, list) and len(boxes) == 4 and not isinstance(boxes[0], list)
+        else boxes
+        for name, boxes in things.items()
+        if boxes is not None
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

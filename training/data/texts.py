@@ -101,7 +101,7 @@ def _box_or_words(row: Row, answer: Answer) -> Said:
 
 
 def _times(row: Row, answer: Answer) -> Said:
-    spans = answer.spans or tuple(_listed_spans(row.answer))
+    spans = answer.spans or _read(row, f"From {row.answer}").spans or tuple(_listed_spans(row.answer))
     if not spans:
         raise ValueError(f'the answer {_short(row.answer)} names no stretch of time: write "[start, end]"')
     if any(span.start_s < 0 for span in spans):

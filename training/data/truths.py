@@ -31,6 +31,9 @@ from training.truth import Truth
 MAX_SNAP_S = 1.0
 """Seconds from an annotated time to the frame that stands for it; things move."""
 
+SIDES_ALIKE = 0.02
+"""How far the ratio of a picture's sides may be from what its row says: more is another picture."""
+
 LATE_SLACK_S = 1.0
 """Seconds by which an annotation may outlast its video: many are rounded up."""
 
@@ -160,6 +163,12 @@ def within(span: Span, duration_s: float) -> Span:
             f"the answer names {span.start_s:g} to {span.end_s:g} s, and the video ends at {duration_s:.3f} s"
         )
     return Span(span.start_s, min(span.end_s, duration_s))
+
+
+def sides_alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether pictures of these sizes (width, height) can be the same, scaled: else a box of one is wrong."""
+    ratio = (size[0] / size[1]) / (other[0] / other[1])
+    return abs(ratio - 1) <= SIDES_ALIKE + 1 / min(*size, *other)
 
 
 def check_times(row: Row, duration_s: float) -> None:

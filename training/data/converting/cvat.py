@@ -99,6 +99,8 @@ class _Document:
         elif parent == "original_size" and element.tag in ("width", "height"):
             self.sides[element.tag] = int(element.text or "")
         elif element.tag == "source" and parent in ("task", "job", "meta"):
+            if self.source:
+                raise ValueError("it holds several tasks: export them one by one")
             self.source = (element.text or "").strip()
         elif element.tag == "image":
             self.has_images = True

@@ -94,6 +94,7 @@ def _numbers(values: list[str], where: str) -> tuple[int, int, tuple[float, ...]
         left, top, width, height = (float(value) for value in values[2:6])
         considered = len(values) < 7 or float(values[6]) != 0
         kind = int(float(values[7])) if len(values) > 7 else 1
+        kind = 1 if kind < 0 else kind  # MOT15 has a place in the world there, which is -1
     except (ValueError, OverflowError):
         raise ValueError(
             f"{where}: {','.join(values)[:80]!r} is not frame,id,left,top,width,height,considered,class"

@@ -102,9 +102,7 @@ class Asker:
     def _when_happens(self, label: str, events: Sequence[Event]) -> Asked:
         spans = [self.footage.span(event.first, event.last) for event in events]
         lines = [
-            format_statement(
-                [f"this happens, {label}"], span=span, segment=self._segment, coordinates="relative-1"
-            )
+            format_statement([label], span=span, segment=self._segment, coordinates="relative-1")
             for span in spans
         ]
         return self._about_video(

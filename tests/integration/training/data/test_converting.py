@@ -217,3 +217,21 @@ def test_another_video_of_the_same_name_is_not_mixed_up(tmp_path: Path) -> None:
     other = make_video(tmp_path / "elsewhere" / "clip.mp4")
     with pytest.raises(ValueError, match="another video of that name"):
         convert("cvat", tmp_path / "a.xml", out, video=other, add=True)
+
+
+def test_a_file_about_several_videos_takes_each_from_their_folder(tmp_path: Path) -> None:
+    path = write_coco(tmp_path / "a.json")
+    document = json.loads(path.read_text())
+    document["videos"].append({"id": 8, "name": "second.mp4"})
+    document["images"] += [{**image, "id": image["id"] + 1000, "video_id": 8} for image in document["images"]]
+    document["annotations"] += [
+        {**one, "id": one["id"] + 1000, "image_id": one["image_id"] + 1000} for one in document["annotations"]
+    ]
+    path.write_text(json.dumps(document))
+    films = make_video(tmp_path / "films" / "clip.mp4").parent
+    with pytest.raises(ValueError, match=r"about 2 videos \('clip\.mp4', 'second\.mp4'\)"):
+        convert("coco", path, tmp_path / "out", video=films / "clip.mp4")
+    make_video(films / "second.mp4")
+    result = convert("coco", path, tmp_path / "out", video=films)
+    assert (result.videos, result.tracks) == (2, 4)
+    assert check(tmp_path / "out", split="sft", media=True).findings == []

@@ -108,8 +108,16 @@ def test_what_is_wrong_with_a_row_is_told_by_its_kind(
     assert report.usable == 2
 
 
-def test_an_id_that_stands_twice_is_told_once(tmp_path: Path) -> None:
-    assert kinds(looked_through(tmp_path, SFT[0], SFT[0])) == [(1, "duplicate")]
+def test_an_id_that_stands_twice_is_a_note_and_its_row_is_used(tmp_path: Path) -> None:
+    report = looked_through(tmp_path, SFT[0], SFT[0])
+    assert kinds(report) == [(1, "duplicate")]
+    assert report.usable == 2
+
+
+def test_a_picture_of_another_shape_than_its_row_says_is_told_when_it_is_opened(tmp_path: Path) -> None:
+    other = {**SFT[4], "image_size": [500, 120]}
+    assert kinds(looked_through(tmp_path, other)) == []
+    assert kinds(looked_through(tmp_path, other, media=True)) == [(0, "media")]
 
 
 def test_a_claim_that_is_no_claim_is_a_note_and_its_row_is_used(tmp_path: Path) -> None:

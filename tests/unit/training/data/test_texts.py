@@ -45,9 +45,15 @@ def test_a_temporal_spatial_row_has_its_key_items_as_evidence_at_their_own_times
 
 @pytest.mark.parametrize(
     "answer",
-    ["[1.0, 2.5]", "From <t>1.0</t>s to <t>2.5</t>s", "<answer>From <t>1</t> to <t>2.5</t></answer>"],
+    [
+        "[1.0, 2.5]",
+        [1.0, 2.5],
+        "From <t>1.0</t>s to <t>2.5</t>s",
+        "<t>1.0</t>s to <t>2.5</t>s",
+        "<answer>From <t>1</t> to <t>2.5</t></answer>",
+    ],
 )
-def test_a_temporal_answer_is_read_as_both_splits_write_it(answer: str) -> None:
+def test_a_temporal_answer_is_read_as_both_splits_write_it(answer: object) -> None:
     truth = truth_of(read("temporal QA", answer=answer))
     assert truth == Truth(task="temporal QA", spans=(Span(1.0, 2.5),))
 
@@ -89,6 +95,17 @@ def test_a_choice_is_a_letter_however_it_is_set(answer: str) -> None:
 def test_a_free_answer_is_its_words() -> None:
     truth = truth_of(read("General video QA Free-form"))
     assert (truth.answer, truth.evidence, truth.abstains) == ("Twelve & a half", (), False)
+
+
+@pytest.mark.parametrize(("answer", "text"), [(42, "42"), (3.14, "3.14")])
+def test_an_answer_that_is_a_number_is_that_number_s_words(answer: float, text: str) -> None:
+    assert truth_of(read("General video QA Free-form", answer=answer)).answer == text
+
+
+def test_key_items_may_hold_one_box_as_it_is_and_those_of_pictures_are_not_looked_at() -> None:
+    truth = truth_of(read("temporal-spatial free-form QA", key_items={"12": {"man": [0.1, 0.2, 0.3, 0.8]}}))
+    assert truth.evidence == (MAN_12,)
+    assert truth_of(read("visual QA", key_items={"kite": [20, 30, 60, 90]})).box is not None
 
 
 def test_an_abstention_is_known_as_one() -> None:

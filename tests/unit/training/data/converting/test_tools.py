@@ -173,6 +173,7 @@ META = (
         (f"<annotations>{META}{TRACK.format(BOX.format('x'))}</annotations>", "track 4: a box of it can't"),
         (f"<annotations>{META}{TRACK.format(BOX.format(-4))}</annotations>", "is in frame -4"),
         (f"<annotations>{META.replace('160', 'wide')}</annotations>", "wide"),
+        (f"<annotations>{META}{META}</annotations>", "several tasks"),
     ],
 )
 def test_xml_that_is_no_cvat_video_is_told_with_its_reason(text: str, said: str, tmp_path: Path) -> None:
@@ -314,6 +315,14 @@ def test_mot_without_the_size_of_its_frames_is_told(text: str | None, said: str,
         (folder / "seqinfo.ini").write_text(text)
     with pytest.raises(ValueError, match=said):
         read("mot", folder)
+
+
+def test_lines_of_mot15_without_a_class_are_pedestrians(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "clip")
+    (folder / "gt" / "labels.txt").unlink()
+    (folder / "gt" / "gt.txt").write_text("1,1,10,10,50,50,1,-1,-1,-1\n2,1,10,10,50,50,1,-1,-1,-1\n")
+    (track,) = read("mot", folder).tracks
+    assert (track.label, track.stretches[0].last) == ("pedestrian", 1)
 
 
 def test_mot_without_names_of_its_own_has_those_of_the_challenge(tmp_path: Path) -> None:
