@@ -70,8 +70,8 @@ class Stream:
             was_whole = self._position == 0
             while self._position < len(order):
                 place = int(order[self._position])
-                self._position += 1
                 example = self._read(place)
+                self._position += 1
                 if example is not None:
                     self._given += 1
                     yield example

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -206,6 +207,14 @@ def test_shards_share_an_epoch_without_overlap_and_have_equally_many(tmp_path: P
     dealt = [ids(iter(Stream(reader, seed=3, epochs=1, shard=k, shards=3))) for k in range(3)]
     assert [len(part) for part in dealt] == [3, 3, 3]
     assert len({name for part in dealt for name in part}) == 9
+
+
+def test_a_reader_works_in_another_process(tmp_path: Path) -> None:
+    reader = many(tmp_path)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        theirs = pool.apply(reader.read, (3,))
+    mine = reader.read(3)
+    assert theirs.id == mine.id and np.array_equal(theirs.frames, mine.frames)
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"shard": 1, "shards": 2}])

@@ -184,6 +184,16 @@ def test_xml_that_is_no_cvat_video_is_told_with_its_reason(text: str, said: str,
     assert "a.xml" in str(caught.value)
 
 
+def test_a_cvat_track_moves_towards_where_it_goes_out_of_view(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    outside = BOX.format(10).replace('outside="0"', 'outside="1"').replace('xtl="1"', 'xtl="5"')
+    path.write_text(f"<annotations>{META}{TRACK.format(BOX.format(0) + outside)}</annotations>")
+    (track,) = read("cvat", path).tracks
+    (stretch,) = track.stretches
+    assert stretch.last == 9
+    assert stretch.box_at(5).x1 == pytest.approx(3 / 160)
+
+
 def test_a_track_that_claims_a_billion_frames_costs_nothing_until_it_meets_its_video(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     far = BOX.format(0) + BOX.format(10**9)
