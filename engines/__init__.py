@@ -35,7 +35,7 @@ EXPORTED = ("onnx", "tensorrt")
 """Those that run what was made of a checkpoint, and by default only what was held against it."""
 
 _MODELS = {
-    "transformers": "the directory of a checkpoint, or its name on the hub",
+    "transformers": "the directory of a checkpoint, its name on the hub, or proofreel-small",
     "onnx": "a folder that `proofreel export onnx` made",
     "tensorrt": "a folder that `proofreel export tensorrt` made",
 }
@@ -64,6 +64,7 @@ def load_engine(
     model: str | None = None,
     prompts: PromptSet | None = None,
     unchecked: bool = False,
+    clips_at_once: int | None = None,
     settings: SpotterSettings | None = None,
     num_threads: int | None = None,
     cache_dir: Path | None = None,
@@ -71,8 +72,9 @@ def load_engine(
     """The engine of that name, its libraries imported only now.
 
     `model` is the checkpoint or the export of an engine that runs one, and `prompts` the words it is asked in
-    (None: Proofreel's); `unchecked` runs an export that was not held against its checkpoint. The rest is the
-    spotter's: its `settings` (None: its defaults); `num_threads` None lets it use every core; `cache_dir`
+    (None: Proofreel's); `unchecked` runs an export that was not held against its checkpoint; `clips_at_once`
+    are put to such an engine together (None: its default). The rest is the spotter's: its `settings` (None:
+    its defaults); `num_threads` None lets it use every core; `cache_dir`
     holds compiled models (None: the user's cache folder).
 
     Raises ValueError for an unknown name or what doesn't go with it, EngineError for a model that can't be
@@ -86,17 +88,20 @@ def load_engine(
     assert model is not None
     _need(name, "torch", "transformers")
     words = prompts or PROOFREEL
+    from engines.qwen.settings import QwenSettings
+
+    asked = QwenSettings() if clips_at_once is None else QwenSettings.of_clips(clips_at_once)
     if name == "transformers":
         from engines import transformers
 
-        return transformers.load(model, prompts=words)
+        return transformers.load(model, prompts=words, settings=asked)
     if name == "onnx":
         from engines import onnx
 
-        return onnx.load(model, prompts=words, unchecked=unchecked)
+        return onnx.load(model, prompts=words, unchecked=unchecked, settings=asked)
     from engines import tensorrt
 
-    return tensorrt.load(model, prompts=words, unchecked=unchecked)
+    return tensorrt.load(model, prompts=words, unchecked=unchecked, settings=asked)
 
 
 def _need(engine: str, *libraries: str) -> None:

@@ -10,7 +10,7 @@ from grounding.coordinates import Coordinates, scale_of
 from grounding.evidence import Answer, Span
 from grounding.limits import MAX_CHARACTERS, Ledger
 from grounding.phrases import Grouper, Phrase
-from grounding.scanning import find_blocks, find_tags, scan
+from grounding.scanning import BLOCKS, find_blocks, find_tags, scan
 from grounding.statements import lines, statements, wording
 
 _BLOCK_TAG = re.compile(r"</?(?:think|answer)>")
@@ -61,6 +61,18 @@ def parse(
         statements=statements(outside, claims=grouper.claims, spans=grouper.spans),
         problems=ledger.problems(),
     )
+
+
+def is_framed(text: str) -> bool:
+    """Whether the text is one think block and one answer block, in this order, and nothing outside them."""
+    blocks = [tag for tag in find_tags(text[:MAX_CHARACTERS]) if tag.name in BLOCKS]
+    if [(tag.name, tag.closing) for tag in blocks] != [
+        (name, end) for name in BLOCKS for end in (False, True)
+    ]:
+        return False
+    opened, closed, answer, end = blocks
+    outside = (text[: opened.start], text[closed.end : answer.start], text[end.end :])
+    return not any(part.strip() for part in outside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,17 +39,25 @@ class Checkpoint:
     config: Any = field(repr=False)
 
 
-def find(name: str) -> Path:
-    """The directory of a checkpoint: `name` itself, or what the hub has under it, fetched when it isn't here.
+SHIPPED = ("proofreel-small",)
+"""Checkpoints that come with Proofreel, by name; a directory of that name is meant by ./NAME."""
 
-    Raises EngineError when there is neither.
+
+def find(name: str) -> Path:
+    """The directory of a checkpoint: one that is shipped, `name` itself, or what the hub has under it,
+    fetched when it isn't here.
+
+    Raises EngineError when there is none of these.
     """
+    if name in SHIPPED:
+        return Path(__file__).parents[1] / "data" / name
     path = Path(name)
     if path.is_dir():
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise EngineError(
-            f"{printable(name)} is no checkpoint: give a directory with a config.json, or owner/name"
+            f"{printable(name)} is no checkpoint: give a directory with a config.json, owner/name, "
+            f"or {SHIPPED[0]}"
         )
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -44,6 +44,11 @@ class QwenSettings:
         if self.least_pixels > self.most_pixels:
             raise ValueError(f"least_pixels {self.least_pixels} is above most_pixels {self.most_pixels}")
 
+    @classmethod
+    def of_clips(cls, clips: int) -> QwenSettings:
+        """For `clips` at once, with room for four answers to each, and never fewer rows than else."""
+        return cls(clips_at_once=clips, rows=max(4 * clips, cls.rows))
+
     def of_checkpoint(self, own: Mapping[str, Any]) -> QwenSettings:
         """These settings with those that a checkpoint's config names. Raises ValueError for a wrong one."""
         known = [f.name for f in fields(self) if f.name not in ("sampling", "rows", "clips_at_once")]

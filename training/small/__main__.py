@@ -1,4 +1,7 @@
-"""`python -m training.small small ...` is `proofreel train small ...` where the rest isn't installed."""
+"""`python -m training.small small ...` is `proofreel train small ...` where the rest isn't installed.
+
+`python -m training.small evaluate ...` is `proofreel evaluate ...`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import sys
 import typer
 
 from grounding.errors import ProofreelError
+from training.evaluate import commands as evaluation
 from training.small import commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 train_app = typer.Typer(no_args_is_help=True)
 commands.register(train_app)
 app.add_typer(train_app, name="train")
+evaluation.register(app)
 
 
 @train_app.callback()
@@ -27,7 +32,8 @@ def _commands() -> None:
 
 def main() -> None:
     """Run a command; exit codes as `proofreel` has them."""
-    sys.argv.insert(1, "train")
+    if sys.argv[1:2] != ["evaluate"]:
+        sys.argv.insert(1, "train")
     try:
         app(prog_name="proofreel")
     except ValueError as error:

@@ -42,11 +42,12 @@ def small(
 ) -> None:
     """Train the small model on rendered clips, from nothing to a checkpoint."""
     from training.runs import command_line
+    from training.small.config import load_table
     from training.small.loop import train
     from training.small.proofworld import proofworld
-    from training.small.stages import load_stages
+    from training.small.stages import Training
 
-    training, on, source = load_stages(stages), device_of(device), proofworld(cutouts)
+    training, on, source = load_table(stages, Training), device_of(device), proofworld(cutouts)
     if profile:
         from training.small.profiling import profile_stages
 

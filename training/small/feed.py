@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from training.small.source import Batches
-
 AHEAD = 4
 """Batches that each worker makes ahead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fed:
-    """A batch on the device."""
+class Stream(Protocol):
+    """Item number k of an endless stream, as a dictionary of tensors (also nested) and other values."""
 
-    ids: Tensor
-    roles: Tensor
-    kinds: Tensor
-    scene: Mapping[str, Tensor]
+    def __getitem__(self, k: int, /) -> Mapping[str, Any]: ...
 
 
-class _AsTensors(Dataset[dict[str, Any]]):
-    """Batches as plain dictionaries of tensors, which workers hand over through shared memory."""
+class _Numbered(Dataset[Mapping[str, Any]]):
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
 
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-
-    def __getitem__(self, k: int) -> dict[str, Any]:
-        batch = self._batches[k]
-        scene = {name: torch.as_tensor(value) for name, value in batch.scene.items()}
-        tensors = {name: torch.as_tensor(getattr(batch, name)) for name in ("ids", "roles", "kinds")}
-        return {**tensors, "scene": scene}
+    def __getitem__(self, k: int) -> Mapping[str, Any]:
+        return self._stream[k]
 
 
-def feed(batches: Batches, numbers: range, *, workers: int, device: torch.device) -> Iterator[Fed]:
-    """The batches of these numbers, in order, on `device`."""
+def feed(stream: Stream, numbers: range, *, workers: int, device: torch.device) -> Iterator[dict[str, Any]]:
+    """The items of these numbers, in order, with their tensors on `device`."""
     loader = DataLoader(
-        _AsTensors(batches),
+        _Numbered(stream),
         batch_size=None,
         sampler=numbers,
         num_workers=workers,
@@ -50,6 +39,23 @@ def feed(batches: Batches, numbers: range, *, workers: int, device: torch.device
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # or it would draw from the run's own
     )
-    for made in loader:
-        scene = {name: t.to(device, non_blocking=True) for name, t in made.pop("scene").items()}
-        yield Fed(scene=scene, **{name: t.to(device, non_blocking=True) for name, t in made.items()})
+    for item in loader:
+        yield _moved(item, device)
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, Mapping):
+        return {name: _moved(part, device) for name, part in value.items()}
+    return value
+
+
+def timed(items: Iterator[dict[str, Any]]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Each item with the seconds that were waited for it."""
+    while True:
+        asked = time.perf_counter()
+        item = next(items, None)
+        if item is None:
+            return
+        yield time.perf_counter() - asked, item

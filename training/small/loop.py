@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from torch import Tensor
 from grounding.errors import TrainingError
 from training.runs import Run
 from training.small.checkpoints import load_state, save_state
-from training.small.feed import Fed, feed
+from training.small.device import autocast, compiled, device_name
+from training.small.feed import feed, timed
 from training.small.flops import peak_flops, training_flops
 from training.small.forward import StaticForward
 from training.small.losses import KINDS, CompletionLoss
 from training.small.pace import Measured, Pace
-from training.small.source import Source
-from training.small.stages import CompileMode, Lesson, Stage, Training
+from training.small.source import AsTensors, Source
+from training.small.stages import Lesson, Stage, Training
 from training.small.student import Student
 
 Told = Callable[[str], None]
@@ -58,11 +58,6 @@ def train(
     school.student.save(out / MODEL)
     run.finish(school.summary())
     return out / MODEL
-
-
-def device_name(device: torch.device) -> str:
-    """A GPU's own name, or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 class School:
@@ -104,7 +99,7 @@ class School:
         self.told(f"stage {stage.name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames")
         pace = Pace(self.device)
         total = torch.zeros(3 + 4 * KINDS, device=self.device)
-        for waited_s, fed in _timed(self._fed(lesson)):
+        for waited_s, fed in timed(self._fed(lesson)):
             pace.begin(waited_s=waited_s)
             total += self._learn(fed, lesson=lesson, pace=pace)
             self.step += 1
@@ -131,21 +126,21 @@ class School:
             "model": MODEL,
         }
 
-    def _fed(self, lesson: Lesson) -> Iterator[Fed]:
+    def _fed(self, lesson: Lesson) -> Iterator[dict[str, Any]]:
         numbers = range(max(self.step - lesson.start, 0), lesson.stage.steps)
-        batches = self.source.batches(lesson, self.config.seed)
+        batches = AsTensors(self.source.batches(lesson, self.config.seed))
         return feed(batches, numbers, workers=self.config.workers, device=self.device)
 
-    def _learn(self, fed: Fed, *, lesson: Lesson, pace: Pace) -> Tensor:
+    def _learn(self, fed: dict[str, Any], *, lesson: Lesson, pace: Pace) -> Tensor:
         """One step; what it measured: one step, loss, norm of the gradient, sums by kind."""
         stage, config = lesson.stage, self.config
         sigma = torch.full((), stage.sigma_at((self.step - lesson.start) / stage.steps), device=self.device)
         try:
             torch.manual_seed((config.seed << 32) + self.step)
-            frames = self._render(fed.scene)
+            frames = self._render(fed["scene"])
             pace.mark()
             with autocast(self.device):
-                loss, kinds = self._loss(stage).compute(fed.ids, fed.roles, fed.kinds, frames, sigma)
+                loss, kinds = self._loss(stage).compute(fed["ids"], fed["roles"], fed["kinds"], frames, sigma)
             pace.mark()
             loss.backward()  # type: ignore[no-untyped-call]
             pace.mark()
@@ -240,25 +235,3 @@ def brief(values: dict[str, float]) -> str:
         return loss
     busy = f"busy {values['busy_share']:.0%}, waiting for data {values['data_wait_share']:.0%}"
     return f"{loss}, {values['clips_per_s']:.0f} clips/s, MFU {values.get('mfu', 0.0):.3f}, {busy}"
-
-
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 on a GPU; a CPU computes in float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
-
-
-def compiled(function: Any, mode: CompileMode) -> Any:
-    """What is called, compiled for each set of shapes that it gets."""
-    if mode == "off":
-        return function
-    return torch.compile(function, dynamic=False, mode=None if mode == "default" else mode)
-
-
-def _timed(batches: Iterator[Fed]) -> Iterator[tuple[float, Fed]]:
-    """Each batch with the seconds that were waited for it."""
-    while True:
-        asked = time.perf_counter()
-        fed = next(batches, None)
-        if fed is None:
-            return
-        yield time.perf_counter() - asked, fed

@@ -42,6 +42,19 @@ class Batches(Protocol):
     def __getitem__(self, k: int, /) -> Batch: ...
 
 
+class AsTensors:
+    """Batches as dictionaries of tensors."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        batch = self._batches[k]
+        scene = {name: torch.as_tensor(value) for name, value in batch.scene.items()}
+        tensors = {name: torch.as_tensor(getattr(batch, name)) for name in ("ids", "roles", "kinds")}
+        return {**tensors, "scene": scene}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A world. `batches(lesson, seed)` are a stage's, `renderer(device)` draws those of any; `fingerprint`

@@ -18,28 +18,19 @@ warmup_steps = 100
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from grounding.errors import printable
+from training.small.config import Amount, Count, Share, Table
 from training.small.shape import SizeName
 
 CompileMode = Literal["off", "default", "max-autotune-no-cudagraphs"]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Stage(_Table):
+class Stage(Table):
     """One stage: what is shown, how many steps, and how it is learnt. `sigma_end`: where sigma ends."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -65,7 +56,7 @@ class Stage(_Table):
         return self.batch, self.frames, self.text_len
 
 
-class Training(_Table):
+class Training(Table):
     """A whole training. `start` is the folder of a saved model to begin from.
 
     `lr` of stages is Muon's; AdamW's is `adamw_share` of it. The cosine ends at `final_share` of the peak.
@@ -131,32 +122,3 @@ class Lesson:
     @property
     def stop(self) -> int:
         return self.start + self.stage.steps
-
-
-def load_stages(path: Path) -> Training:
-    """Read a TOML file of stages. Raises ValueError that names the file, the key and what it must be."""
-    where = printable(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{where} is not there: give the TOML file of the stages with --config") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{where} can't be read as TOML: {error}") from error
-    try:
-        return Training.model_validate(table)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {_first(error, table)}") from None
-
-
-def _first(error: ValidationError, table: dict[str, object]) -> str:
-    """The first thing that is wrong, in one sentence."""
-    wrong = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a name is misspelt
-    key = ".".join(str(part) for part in wrong["loc"])
-    if wrong["type"] == "extra_forbidden":
-        known = Stage if key.startswith("stages.") else Training
-        return f"there is no setting {key}; there are {', '.join(known.model_fields)}"
-    if wrong["type"] == "missing":
-        return f"{key} is missing"
-    if not key:
-        return wrong["msg"].removeprefix("Value error, ")
-    return f"{key} = {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"

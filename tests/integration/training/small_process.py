@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 
 from tests.small_world import TOKENS, Renderer, Squares, write_tokenizer
+from training.small.config import load_table
 from training.small.loop import train
 from training.small.model import Cut
 from training.small.source import Source
-from training.small.stages import Lesson, load_stages
+from training.small.stages import Lesson, Training
 
 
 def squares(lesson: Lesson, seed: int) -> Squares:
@@ -46,7 +47,7 @@ def main(config: str, out: str, kill_after: str = "") -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     train(
-        load_stages(Path(config)),
+        load_table(Path(config), Training),
         source=source(),
         out=Path(out),
         device=torch.device("cpu"),

@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from proofreel.cli import app
-from training.small.stages import load_stages
+from training.small.config import load_table
+from training.small.stages import Training
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
@@ -90,7 +91,7 @@ def test_a_wrong_config_is_refused_in_one_sentence_that_names_what_is_wrong(
 ) -> None:
     config.write_text(CONFIG.replace(before, after), encoding="utf-8")
     if message is None:
-        assert load_stages(config).seed == 1
+        assert load_table(config, Training).seed == 1
         return
     asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--device", "cpu"]
     with pytest.raises(ValueError, match=message):
@@ -110,7 +111,7 @@ def test_a_gpu_that_is_not_there_and_a_run_of_another_config_are_refused(
 
 
 def test_the_shipped_config_is_read_and_its_learning_rate_rises_and_falls() -> None:
-    shipped = load_stages(ROOT / "configs" / "proofreel-small.toml")
+    shipped = load_table(ROOT / "configs" / "proofreel-small.toml", Training)
     rates = [shipped.lr_at(step) for step in range(shipped.steps)]
     peak = rates.index(max(rates))
     assert rates[0] < 0.05 * max(rates)

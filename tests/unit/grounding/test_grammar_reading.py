@@ -8,6 +8,7 @@ from grounding import limits
 from grounding.coordinates import Coordinates
 from grounding.evidence import Answer, Box, Claim, Span, Statement
 from grounding.grammar import parse
+from grounding.reading import is_framed
 
 SEGMENT = Span(10.0, 70.0)
 BOX = "<box>[100,200,300,400]</box>"
@@ -337,3 +338,22 @@ def test_a_problem_says_where_it_is_and_shows_at_most_eighty_characters() -> Non
 def test_lone_surrogates_and_control_characters_are_kept_as_they_are() -> None:
     answer = think(f"<obj>\ud800\x00\u202e</obj>{BOX}{AT}")
     assert answer.claims[0].subject == "\ud800\x00\u202e"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<think>It is red.</think>\n<answer>A</answer>", True),
+        (" <think></think><answer></answer>\n", True),
+        ("<answer>A</answer><think>It is red.</think>", False),
+        ("<think>It is red.</think><answer>A", False),
+        ("<think>It is red.</think> so <answer>A</answer>", False),
+        ("Well. <think>It is red.</think><answer>A</answer>", False),
+        ("<think>It is red.</think><answer>A</answer>.", False),
+        ("<think><think>It is red.</think><answer>A</answer>", False),
+        ("<answer>A</answer>", False),
+        ("", False),
+    ],
+)
+def test_a_frame_is_one_think_and_one_answer_block_and_nothing_else(text: str, expected: bool) -> None:
+    assert is_framed(text) is expected

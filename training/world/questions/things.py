@@ -203,7 +203,8 @@ def describe(_: np.random.Generator, scene: Scene) -> Item | None:
     if len(told) > MOST_DESCRIBED or any(frame is None for _, frame in proofs):
         return None
     lines = [_line(scene, h, frame) for h, frame in proofs if frame is not None]
-    claims, groups = shown_by(scene, told)
+    touched = [replace(h, thing=h.other) for h in told if h.verb == "touch"]
+    claims, groups = shown_by(scene, [*told, *touched])
     count = f"{len(lines)} events" if lines else "nothing happens"
     return Item(
         kind="describe",
