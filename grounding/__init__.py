@@ -12,6 +12,7 @@ from grounding.errors import (
     ProofreelError,
     StorageError,
     TimedOut,
+    TrainingError,
     UnknownFormat,
     Unreadable,
 )
@@ -32,6 +33,7 @@ from grounding.grammar import (
     parse,
     quote,
 )
+from grounding.piecewise import Piece, Pieces, pieces
 from grounding.prompts import PROOFREEL, TASKS, PromptSet, Task, load_prompts
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "ExportError",
     "MediaError",
     "NoVideoStream",
+    "Piece",
+    "Pieces",
     "Problem",
     "ProblemKind",
     "PromptSet",
@@ -55,6 +59,7 @@ __all__ = [
     "StorageError",
     "Task",
     "TimedOut",
+    "TrainingError",
     "UnknownFormat",
     "Unreadable",
     "collapse",
@@ -71,5 +76,6 @@ __all__ = [
     "format_time",
     "load_prompts",
     "parse",
+    "pieces",
     "quote",
 ]

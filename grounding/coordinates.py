@@ -1,8 +1,9 @@
 """How a model writes a box, and how Proofreel keeps it.
 
 Inside Proofreel a box is 0..1 of the displayed frame. Qwen3-VL reads and writes 0..1000 relative to the
-frame ("relative-1000"); Qwen2.5-VL reads and writes pixels of the resized frame it was fed ("pixels"). One
-function each way; nothing else knows the conventions.
+frame ("relative-1000"); Qwen2.5-VL reads and writes pixels of the resized frame it was fed ("pixels").
+Training data (STGR) keep boxes as they are, to four decimals ("relative-1"). One function each way; nothing
+else knows the conventions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Literal
 
 from grounding.evidence import Box
 
-Coordinates = Literal["relative-1000", "pixels"]
+Coordinates = Literal["relative-1000", "pixels", "relative-1"]
+
+_DECIMALS = 4
 
 
 def scale_of(coordinates: Coordinates, frame_size: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -22,8 +25,12 @@ def scale_of(coordinates: Coordinates, frame_size: tuple[int, int] | None = None
     """
     if coordinates == "relative-1000":
         return (1000, 1000)
+    if coordinates == "relative-1":
+        return (1, 1)
     if coordinates != "pixels":
-        raise ValueError(f"unknown coordinates {coordinates!r}: use 'relative-1000' or 'pixels'")
+        raise ValueError(
+            f"unknown coordinates {coordinates!r}: use 'relative-1000', 'pixels' or 'relative-1'"
+        )
     if frame_size is None or frame_size[0] < 1 or frame_size[1] < 1:
         raise ValueError(
             f"'pixels' coordinates need the width and height of the frame the model was fed, not {frame_size}"
@@ -33,9 +40,14 @@ def scale_of(coordinates: Coordinates, frame_size: tuple[int, int] | None = None
 
 def to_text(
     box: Box, *, coordinates: Coordinates, frame_size: tuple[int, int] | None = None
-) -> tuple[int, int, int, int]:
-    """The four whole numbers that a model of this convention writes for `box`, rounded to the nearest."""
+) -> tuple[float, float, float, float]:
+    """The four numbers that stand for `box` in this convention, rounded to the nearest: whole ones, but in
+    "relative-1".
+    """
     width, height = scale_of(coordinates, frame_size)
+    if coordinates == "relative-1":
+        x1, y1, x2, y2 = (round(side, _DECIMALS) for side in (box.x1, box.y1, box.x2, box.y2))
+        return (x1, y1, x2, y2)
     return (round(box.x1 * width), round(box.y1 * height), round(box.x2 * width), round(box.y2 * height))
 
 

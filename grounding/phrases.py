@@ -55,7 +55,10 @@ def seconds_text(time_s: float) -> str:
 
 
 class Grouper:
-    """Walks the elements of one text once. `claims`, `spans` and `box` fill up on the way."""
+    """Walks the elements of one text once. `claims`, `spans` and `box` fill up on the way.
+
+    `picture_s` is the time of an object that names none, in a text about one picture; outside of the answer.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,9 @@ class Grouper:
         coordinates: Coordinates,
         frame_size: tuple[int, int] | None,
         ledger: Ledger,
+        picture_s: float | None = None,
     ) -> None:
+        self._picture_s = picture_s
         self._elements = elements
         self._answer = answer
         self._segment = segment
@@ -134,10 +139,10 @@ class Grouper:
         if not boxes:
             self._ledger.report("no_box", name.start)
             return None
-        if time is None:
+        if time is None and (self._picture_s is None or self._in_answer(name.start)):
             self._box_alone(name, boxes)
             return None
-        time_s = self._file_time(time)
+        time_s = self._picture_s if time is None else self._file_time(time)
         if time_s is None or not self._ledger.admit("claims", name.start):
             return None
         kept = self._read_boxes(boxes)
@@ -157,16 +162,17 @@ class Grouper:
             self._ledger.refuse("boxes", boxes[1].start, count=len(boxes) - 1)
 
     def _read_boxes(self, boxes: list[Element]) -> tuple[Box, ...]:
-        kept = []
-        for element in boxes:
-            try:
-                box = self._box(element.content)
-            except ValueError:
-                self._ledger.report("bad_box", element.start)
-                continue
-            if self._ledger.admit("boxes", element.start):
-                kept.append(box)
-        return tuple(kept)
+        read = (self.read_box(element) for element in boxes)
+        return tuple(box for box in read if box is not None)
+
+    def read_box(self, element: Element) -> Box | None:
+        """The box that the element holds; None, and reported, where it holds none or too many came before."""
+        try:
+            box = self._box(element.content)
+        except ValueError:
+            self._ledger.report("bad_box", element.start)
+            return None
+        return box if self._ledger.admit("boxes", element.start) else None
 
     def _box(self, content: str) -> Box:
         content = content.strip()

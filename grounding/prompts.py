@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -95,11 +95,19 @@ class PromptSet:
             raise ValueError(f"prompt set {self.name!r} has no words for {_listed(missing)}: add them")
         object.__setattr__(self, "system", MappingProxyType(dict(self.system)))
 
+    def __reduce__(self) -> tuple[Callable[[str, dict[Task, str]], PromptSet], tuple[str, dict[Task, str]]]:
+        """So that it can be sent to another process, which a read-only mapping can't."""
+        return (_prompt_set, (self.name, dict(self.system)))
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the words of every task, in hex: equal words, equal fingerprint, whatever the name."""
         words = json.dumps({task: self.system[task] for task in TASKS}, ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(words.encode("ascii")).hexdigest()
+
+
+def _prompt_set(name: str, system: dict[Task, str]) -> PromptSet:
+    return PromptSet(name=name, system=system)
 
 
 PROOFREEL = PromptSet(name="proofreel", system=_SYSTEM)

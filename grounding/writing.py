@@ -43,7 +43,7 @@ def format_spans(spans: Sequence[Span], *, segment: Span) -> str:
 
 
 def format_box(box: Box, *, coordinates: Coordinates, frame_size: tuple[int, int] | None = None) -> str:
-    """`<box>[x1,y1,x2,y2]</box>` in whole numbers of the convention."""
+    """`<box>[x1,y1,x2,y2]</box>` in numbers of the convention."""
     corners = to_text(box, coordinates=coordinates, frame_size=frame_size)
     return f"<box>[{','.join(map(str, corners))}]</box>"
 

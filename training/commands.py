@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+import training.data.commands
 import training.evaluate.commands
 import training.small.commands
 import training.world.commands
@@ -12,6 +13,7 @@ import training.world.commands
 def register(app: typer.Typer) -> None:
     """Add `train` and `evaluate` to the command."""
     train_app = typer.Typer(help="Train models that prove what they say.", no_args_is_help=True)
+    training.data.commands.register(train_app)
     training.small.commands.register(train_app)
     training.world.commands.register(train_app)
     app.add_typer(train_app, name="train")

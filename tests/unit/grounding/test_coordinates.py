@@ -68,5 +68,17 @@ def test_pixels_without_a_frame_size_are_refused(frame_size: tuple[int, int] | N
 
 
 def test_an_unknown_convention_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'percent'.*'relative-1000' or 'pixels'"):
+    with pytest.raises(ValueError, match=r"'percent'.*'relative-1000', 'pixels' or 'relative-1'"):
         to_text(Box(0, 0, 1, 1), coordinates=cast(Coordinates, "percent"))
+
+
+@given(st.tuples(fractions, fractions), st.tuples(fractions, fractions))
+def test_a_box_that_is_kept_as_it_is_comes_back_to_four_decimals(
+    xs: tuple[float, float], ys: tuple[float, float]
+) -> None:
+    box = Box(min(xs), min(ys), max(xs), max(ys))
+    numbers = to_text(box, coordinates="relative-1")
+    back = from_text(numbers, coordinates="relative-1")
+    assert numbers == (back.x1, back.y1, back.x2, back.y2)
+    for side, kept in zip((box.x1, box.y1, box.x2, box.y2), numbers, strict=True):
+        assert abs(side - kept) <= 0.5e-4 + 1e-12

@@ -104,3 +104,10 @@ def test_a_missing_file_is_a_wrong_value(tmp_path: Path) -> None:
         load_prompts(tmp_path / "none.toml")
     with pytest.raises(ValueError, match="can't read the prompt file"):
         load_prompts(tmp_path)
+
+
+def test_a_prompt_set_can_be_sent_to_another_process() -> None:
+    import pickle
+
+    there = pickle.loads(pickle.dumps(PROOFREEL))
+    assert there == PROOFREEL and there.fingerprint == PROOFREEL.fingerprint

@@ -1,0 +1,1 @@
+"""Annotations of other tools made into training data: tracks and events become questions with evidence."""
