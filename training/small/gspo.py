@@ -157,7 +157,7 @@ class Gym:
         state = load_state(self.run.folder)
         if state is not None:
             self.student.load_state_dict(state["student"])
-            self.number, self._seconds = state["number"], state["seconds"]
+            self.number, self._seconds, self._last = state["number"], state["seconds"], state["last"]
             self._told(f"going on after rollout {self.number}")
 
     def practise(self) -> None:
@@ -179,6 +179,7 @@ class Gym:
             self._log(values)
             if self.number % config.checkpoint_every == 0:
                 self._save()
+        self._save()
 
     def summary(self) -> dict[str, Any]:
         """What came out, for summary.json."""
@@ -328,8 +329,8 @@ class Gym:
         )
 
     def _save(self) -> None:
-        state = {"number": self.number, "seconds": self._seconds, "student": self.student.state_dict()}
-        save_state(self.run.folder, state)
+        state = {"number": self.number, "seconds": self._seconds, "last": self._last}
+        save_state(self.run.folder, {**state, "student": self.student.state_dict()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def train(
     for lesson in config.lessons():
         if lesson.stop > school.step:
             school.teach(lesson)
+        if lesson.stop == school.step:  # also when it was killed right here
             school.student.save(out / lesson.stage.name)
     school.student.save(out / MODEL)
     run.finish(school.summary())
@@ -91,6 +92,7 @@ class School:
         if state is not None:
             self.student.load_state_dict(state["student"])
             self.step, self._seconds, self._clips = state["step"], state["seconds"], state["clips"]
+            self._last = state["last"]
             self.told(f"going on after step {self.step} of {self.config.steps}")
 
     def teach(self, lesson: Lesson) -> None:
@@ -223,6 +225,7 @@ class School:
                 "step": self.step,
                 "seconds": self._seconds,
                 "clips": self._clips,
+                "last": self._last,
                 "student": self.student.state_dict(),
             },
         )

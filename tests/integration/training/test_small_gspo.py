@@ -110,6 +110,8 @@ def test_what_is_rewarded_is_said_more_often(start: str, tmp_path: Path, ratio: 
     )
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["rollouts"], summary["answers"]) == (12, 12 * 4 * 6)
+    practised(practice(start, ratio=ratio, rollouts=12), tmp_path)  # which is over, and stays as it is
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
 
 
 def test_a_practice_that_was_stopped_goes_on_with_the_same_rewards_and_losses(

@@ -169,7 +169,9 @@ def test_a_loss_that_is_no_number_ends_the_run_and_never_becomes_a_checkpoint(tm
 
 def test_a_run_goes_on_with_fewer_workers_and_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     begun(tmp_path, CONFIG)
-    begun(tmp_path, CONFIG.replace("workers = 0", "workers = 1"))
+    summary = (tmp_path / "run" / "summary.json").read_text()
+    begun(tmp_path, CONFIG.replace("workers = 0", "workers = 1"))  # which is over, and stays as it is
+    assert (tmp_path / "run" / "summary.json").read_text() == summary
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half a file")
     with pytest.raises(TrainingError, match=r"checkpoint\.pt can't be read .* remove it to begin anew"):
         begun(tmp_path, CONFIG)
