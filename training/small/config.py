@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grounding.errors import printable
 
-CompileMode = Literal["off", "default", "max-autotune-no-cudagraphs"]
+CompileMode = Literal["off", "parts", "default", "max-autotune-no-cudagraphs"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]

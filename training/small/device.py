@@ -26,4 +26,4 @@ def compiled(function: Any, mode: CompileMode) -> Any:
     """What is called, compiled for each set of shapes that it gets."""
     if mode == "off":
         return function
-    return torch.compile(function, dynamic=False, mode=None if mode == "default" else mode)
+    return torch.compile(function, dynamic=False, mode=None if mode in ("default", "parts") else mode)

@@ -9,8 +9,9 @@ H query heads, K key/value heads, D of a head.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,7 +34,6 @@ from training.small.shape import (
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """Attention of layer `i`: queries [B, H, S, D], keys and values [B, K, S, D] to [B, H, S, D]."""
-
 Rope = tuple[Tensor, Tensor]
 """cos and sin [..., S, D / 2]."""
 
@@ -46,9 +46,13 @@ class Seen:
     deep: tuple[Tensor, ...]
 
 
-def attend_before(_layer: int, q_BHSD: Tensor, k_BKSD: Tensor, v_BKSD: Tensor) -> Tensor:
-    """Causal attention over the sequence itself."""
-    return F.scaled_dot_product_attention(q_BHSD, k_BKSD, v_BKSD, is_causal=True, enable_gqa=True)
+def attend_before(q_BHSD: Tensor, k_BKSD: Tensor, v_BKSD: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention over the sequence itself: causal, or by a mask [B, 1, S, S] of what is seen."""
+    if mask is None:
+        return F.scaled_dot_product_attention(q_BHSD, k_BKSD, v_BKSD, is_causal=True, enable_gqa=True)
+    # The kernels that take a mask take no shared heads.
+    k, v = (t.repeat_interleave(q_BHSD.shape[1] // t.shape[1], dim=1) for t in (k_BKSD, v_BKSD))
+    return F.scaled_dot_product_attention(q_BHSD, k, v, attn_mask=mask)
 
 
 class StaticForward:
@@ -61,8 +65,7 @@ class StaticForward:
         self.model, self.frames, self.head = model, frames, head_length(frames)
         self._stream_type = stream
         self.visual, self.text = model.model.visual, model.model.language_model
-        self._num_heads = self.text.config.num_attention_heads
-        self._num_kv_heads = self.text.config.num_key_value_heads
+        self._vision_block, self._text_layer = vision_block, text_layer
         device = model.device
         order = _square_order().to(device)
         self._patch_index = order[:, 0] * PATCHES_A_SIDE + order[:, 1]
@@ -82,8 +85,7 @@ class StaticForward:
         x = self._stream(x + self.visual.pos_embed.weight[self._patch_index])
         deep = []
         for number, block in enumerate(self.visual.blocks):
-            x = x + self._look(block.attn, block.norm1(x))
-            x = x + block.mlp(block.norm2(x))
+            x = self._vision_block(block, x, *self._vision_rope)
             if number in self.visual.deepstack_visual_indexes:
                 place = self.visual.deepstack_visual_indexes.index(number)
                 deep.append(self._merged(self.visual.deepstack_merger_list[place], x, clips))
@@ -100,18 +102,30 @@ class StaticForward:
         added = [F.pad(F.pad(d, (0, 0, BEFORE, AFTER)).flatten(1, 2), behind) for d in seen.deep]
         return self._stream(torch.cat([head, words[:, self.head :]], dim=1)), added
 
-    def layers(
-        self, x_BSE: Tensor, *, rope: Rope, attend: Attend = attend_before, added: list[Tensor] | None = None
-    ) -> Tensor:
-        """The decoder's layers and its last norm: hidden states [B, S, E]."""
+    def layers(self, x_BSE: Tensor, *, rope: Rope, added: list[Tensor], mask: Tensor | None = None) -> Tensor:
+        """The decoder's layers and its last norm: hidden states [B, S, E]. No mask: causal."""
         for number, layer in enumerate(self.text.layers):
-            normed = layer.input_layernorm(x_BSE)
-            x_BSE = x_BSE + self._attention(number, layer.self_attn, normed, rope, attend)
-            x_BSE = x_BSE + layer.mlp(layer.post_attention_layernorm(x_BSE))
-            if added is not None and number < len(added):
+            x_BSE = self._text_layer(layer, x_BSE, *rope, mask)
+            if number < len(added):
                 x_BSE = x_BSE + added[number]
         hidden: Tensor = self.text.norm(x_BSE)
         return hidden
+
+    def layers_attending(
+        self, x_BSE: Tensor, *, rope: Rope, attend: Attend, added: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """The same with attention of one's own, over caches for instance."""
+        for number, layer in enumerate(self.text.layers):
+            x_BSE = attended(layer, x_BSE, rope, partial(attend, number))
+            if number < len(added):
+                x_BSE = x_BSE + added[number]
+        hidden: Tensor = self.text.norm(x_BSE)
+        return hidden
+
+    def compile_parts(self) -> None:
+        """Compile what a block and a layer do, once for all of their kind: a shape then costs far less."""
+        self._vision_block = torch.compile(vision_block, dynamic=False)
+        self._text_layer = torch.compile(text_layer, dynamic=False)
 
     def read(self, ids_BS: Tensor, seen: Seen) -> Tensor:
         """Hidden states [B, S, E] of prompts with all their words."""
@@ -129,26 +143,43 @@ class StaticForward:
     def _stream(self, x: Tensor) -> Tensor:
         return x if self._stream_type is None else x.to(self._stream_type)
 
-    def _look(self, attention: Any, x_NPE: Tensor) -> Tensor:
-        frames, patches, width = x_NPE.shape
-        qkv = attention.qkv(x_NPE).view(frames, patches, 3, attention.num_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(turned(q, self._vision_rope), turned(k, self._vision_rope), v)
-        looked: Tensor = attention.proj(out.transpose(1, 2).reshape(frames, patches, width))
-        return looked
-
     def _merged(self, merger: Any, x_NPE: Tensor, clips: int) -> Tensor:
         merged: Tensor = merger(x_NPE.flatten(0, 1))
         return merged.view(clips, self.frames, FEATURES, -1)
 
-    def _attention(self, number: int, attention: Any, x_BSE: Tensor, rope: Rope, attend: Attend) -> Tensor:
-        rows, length, _ = x_BSE.shape
-        q = attention.q_norm(attention.q_proj(x_BSE).view(rows, length, self._num_heads, -1))
-        k = attention.k_norm(attention.k_proj(x_BSE).view(rows, length, self._num_kv_heads, -1))
-        v = attention.v_proj(x_BSE).view(rows, length, self._num_kv_heads, -1).transpose(1, 2)
-        q, k = (turned(t.transpose(1, 2), rope).to(v.dtype) for t in (q, k))
-        mixed: Tensor = attention.o_proj(attend(number, q, k, v).transpose(1, 2).reshape(rows, length, -1))
-        return mixed
+
+def vision_block(block: Any, x_NPE: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """One block of the vision tower; attention stays within a frame."""
+    attention = block.attn
+    frames, patches, width = x_NPE.shape
+    qkv = attention.qkv(block.norm1(x_NPE)).view(frames, patches, 3, attention.num_heads, -1)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    out = F.scaled_dot_product_attention(turned(q, (cos, sin)), turned(k, (cos, sin)), v)
+    x_NPE = x_NPE + attention.proj(out.transpose(1, 2).reshape(frames, patches, width))
+    seen: Tensor = x_NPE + block.mlp(block.norm2(x_NPE))
+    return seen
+
+
+def text_layer(layer: Any, x_BSE: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    """One layer of the decoder over the whole sequence."""
+    return attended(layer, x_BSE, (cos, sin), partial(attend_before, mask=mask))
+
+
+def attended(
+    layer: Any, x_BSE: Tensor, rope: Rope, attend: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tensor:
+    """One layer of the decoder."""
+    attention = layer.self_attn
+    rows, length, _ = x_BSE.shape
+    heads = (rows, length, -1, attention.head_dim)
+    normed = layer.input_layernorm(x_BSE)
+    q = attention.q_norm(attention.q_proj(normed).view(heads))
+    k = attention.k_norm(attention.k_proj(normed).view(heads))
+    v = attention.v_proj(normed).view(heads).transpose(1, 2)
+    q, k = (turned(t.transpose(1, 2), rope).to(v.dtype) for t in (q, k))
+    x_BSE = x_BSE + attention.o_proj(attend(q, k, v).transpose(1, 2).reshape(rows, length, -1))
+    read: Tensor = x_BSE + layer.mlp(layer.post_attention_layernorm(x_BSE))
+    return read
 
 
 def turned(x: Tensor, rope: Rope) -> Tensor:

@@ -109,7 +109,7 @@ class Writer:
         with autocast(frames.device):
             x, added = forward.embed(prompts.ids, forward.see(frames))
             rope = forward.rope_of(0, prompts.ids.shape[1])
-            hidden = forward.layers(x, rope=rope, attend=self._attend_prompt, added=added)
+            hidden = forward.layers_attending(x, rope=rope, attend=self._attend_prompt, added=added)
             last = hidden[torch.arange(len(hidden), device=hidden.device), prompts.lengths - 1]
             logits = forward.logits(last)
         self._at.copy_(prompts.lengths.repeat_interleave(self._copies))
@@ -119,7 +119,7 @@ class Writer:
         for cache, new in zip(self._caches[layer], (k, v), strict=True):
             copies = cache.view(len(new), self._copies, *cache.shape[1:])
             copies[:, :, :, : self._length] = new[:, None].to(cache.dtype)
-        return attend_before(layer, q, k, v)
+        return attend_before(q, k, v)
 
     def _next(self) -> Tensor:
         """The logits [R, V] after one more token of each row."""
@@ -135,7 +135,7 @@ class Writer:
         with autocast(self._token.device, cache=False):
             x = forward.text.embed_tokens(self._token)[:, None]
             cos, sin = (table[self._at][:, None, None] for table in forward.rope)
-            hidden = forward.layers(x, rope=(cos, sin), attend=self._attend_cached)
+            hidden = forward.layers_attending(x, rope=(cos, sin), attend=self._attend_cached)
             return forward.logits(hidden[:, 0])
 
     def _attend_cached(self, layer: int, q_RHSD: Tensor, k_RKSD: Tensor, v_RKSD: Tensor) -> Tensor:

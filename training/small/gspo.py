@@ -147,7 +147,11 @@ class Gym:
         )
         self._bias = forbidding(source.tokens, device)
         self._render = compiled(source.renderer(device).__call__, config.compile)
-        self._logprob = compiled(self._weighed, config.compile)
+        self._logprob: Any = self._weighed
+        if config.compile == "parts":
+            self._forward.compile_parts()
+        else:
+            self._logprob = compiled(self._weighed, config.compile)
         self.number = 0
         self._seconds = 0.0
         self._last: dict[str, float] = {}

@@ -169,7 +169,7 @@ class School:
                 stream=torch.bfloat16 if narrow else None,
             )
             loss = CompletionLoss(forward, first_number=self.source.tokens.first_number)
-            loss.compute = compiled(loss.compute, self.config.compile)
+            loss.compile(self.config.compile)
             self._losses[stage.shape] = loss
         return self._losses[stage.shape]
 

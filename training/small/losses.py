@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from training.small.config import CompileMode
+from training.small.device import compiled
 from training.small.forward import StaticForward
 from training.small.shape import NUMBERS
 
@@ -29,7 +31,15 @@ class CompletionLoss:
 
     def __init__(self, forward: StaticForward, *, first_number: int) -> None:
         self.drive, self.first_number = forward, first_number
-        self.compute = self._compute
+        self.compute, self._weigh = self._compute, self._weighed
+
+    def compile(self, mode: CompileMode) -> None:
+        """Compile it, whole or in parts."""
+        if mode == "parts":
+            self.drive.compile_parts()
+            self._weigh = compiled(self._weighed, "default")
+        else:
+            self.compute = compiled(self._compute, mode)
 
     def _compute(
         self, ids_BS: Tensor, roles_BS: Tensor, kinds_BS: Tensor, frames_BTCHW: Tensor, sigma: Tensor
@@ -41,7 +51,12 @@ class CompletionLoss:
         head = self.drive.head
         hidden = self.drive.read(ids_BS, self.drive.see(frames_BTCHW))[:, head - 1 : -1]
         ids, roles, kinds = (t[:, head:] for t in (ids_BS, roles_BS, kinds_BS))
-        logprob = self.drive.logits(hidden).float().log_softmax(dim=-1)
+        return self._weigh(hidden, ids, roles, kinds, sigma)
+
+    def _weighed(
+        self, hidden_BWE: Tensor, ids: Tensor, roles: Tensor, kinds: Tensor, sigma: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        logprob = self.drive.logits(hidden_BWE).float().log_softmax(dim=-1)
         nll = -logprob.gather(-1, ids[..., None])[..., 0]
         soft = bell_loss(logprob[..., self.first_number :], ids - self.first_number, sigma)
         loss = torch.where(roles == COORDINATE, soft, nll)

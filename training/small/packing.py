@@ -10,10 +10,9 @@ S = prompt + C x W tokens, H query heads, K key/value heads.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from training.small.forward import Attend, StaticForward
+from training.small.forward import StaticForward
 from training.small.generation import Prompts
 from training.small.sampling import logprobs
 
@@ -36,8 +35,7 @@ def answers_logprob(
     ids = torch.cat([prompts.ids, answers_PCW.flatten(1)], dim=1)
     x, added = forward.embed(ids, forward.see(frames))
     cos, sin = (table[_places(prompts, copies, width)][:, None] for table in forward.rope)
-    attend = _attending(_mask(prompts, copies, width))
-    hidden = forward.layers(x, rope=(cos, sin), attend=attend, added=added)
+    hidden = forward.layers(x, rope=(cos, sin), added=added, mask=_mask(prompts, copies, width))
     last = hidden[torch.arange(count, device=ids.device), prompts.lengths - 1]
     behind = hidden[:, length:].view(count, copies, width, -1)[:, :, :-1]
     before = torch.cat([last[:, None, None].expand(-1, copies, 1, -1), behind], dim=2)
@@ -62,12 +60,3 @@ def _mask(prompts: Prompts, copies: int, width: int) -> Tensor:
     before = place[:, None] >= place
     is_prompt = (part == -1)[None] & (place < prompts.lengths[:, None])
     return (before & ((part[:, None] == part)[None] & (part != -1) | is_prompt[:, None]))[:, None]
-
-
-def _attending(mask_P1SS: Tensor) -> Attend:
-    def attend(_layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        # The kernels that take a mask take no shared heads.
-        k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask_P1SS)
-
-    return attend

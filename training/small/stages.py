@@ -59,7 +59,8 @@ class Training(Table):
 
     `lr` of stages is Muon's; AdamW's is `adamw_share` of it. The cosine ends at `final_share` of the peak.
     `ema_decay` above 0: what is saved is the running mean of the weights. `wide`: the residual stream stays
-    in float32 where a GPU multiplies in bfloat16. `checkpoint_every` is a multiple of `log_every`.
+    in float32 where a GPU multiplies in bfloat16. `compile`: not at all, a block and a layer once for all
+    ("parts", soonest ready), or each step as a whole. `checkpoint_every` is a multiple of `log_every`.
     """
 
     size: SizeName = "S"

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.small_world import TOKENS, Renderer, Squares
+from training.small.config import CompileMode
 from training.small.flops import attention_flops, product_flops
 from training.small.forward import StaticForward
 from training.small.losses import COORDINATE, CompletionLoss, bell_loss
@@ -76,3 +77,22 @@ def test_flops_of_attention_grow_with_the_square_of_what_is_attended_to() -> Non
     frame = 2 * 12 * 256**2 * 64  # 2 layers, 64 wide
     assert attention_flops(two, words=WORDS) == text + 2 * frame
     assert attention_flops(four, words=WORDS) > 2 * attention_flops(two, words=WORDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["parts", "default"])
+def test_compiling_changes_no_number(mode: CompileMode) -> None:
+    found = []
+    hows: tuple[CompileMode, ...] = ("off", mode)
+    for how in hows:
+        model = build("tiny", tokens=TOKENS, seed=0)
+        forward = StaticForward(model, frames=FRAMES, words=WORDS)
+        loss = CompletionLoss(forward, first_number=TOKENS.first_number)
+        loss.compile(how)
+        value, _sums = loss.compute(*lesson(), torch.tensor(8.0))
+        value.backward()
+        found.append((value.item(), {name: p.grad for name, p in model.named_parameters()}))
+    (value, gradients), (compiled, others) = found
+    assert compiled == pytest.approx(value, rel=1e-5)
+    for name, gradient in gradients.items():
+        assert (gradient - others[name]).norm() <= 1e-4 * gradient.norm(), name
