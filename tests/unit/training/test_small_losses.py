@@ -80,6 +80,8 @@ def test_flops_of_attention_grow_with_the_square_of_what_is_attended_to() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler's own, as is the next
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 @pytest.mark.parametrize("mode", ["parts", "default"])
 def test_compiling_changes_no_number(mode: CompileMode) -> None:
     found = []
