@@ -130,7 +130,7 @@ class Gym:
             start=config.start,
             device=device,
             weight_decay=0.0,
-            ema_decay=0.0,
+            ema_decay=config.ema_decay,
             muon=config.optimiser == "muon",
         )
         self._forward = StaticForward(
@@ -306,7 +306,7 @@ class Gym:
         loss = found.loss / part.share  # the mean is over the groups that teach
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.student.parameters, config.clip_norm)
-        lr = config.lr_at(self.number)
+        lr = config.lr_at(self.number, progress=self.progress)
         self.student.step(muon_lr=lr, adamw_lr=lr)
         return torch.stack([found.clip_fraction, found.ratio_deviation, found.loss.detach(), norm])
 

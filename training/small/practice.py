@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.small.config import Amount, CompileMode, Count, Table
+from training.small.config import Amount, CompileMode, Count, Share, Table
 from training.small.shape import SizeName
 
 
@@ -26,6 +26,8 @@ class Practice(Table):
     `ratio` is of whole answers (GSPO, arXiv 2507.18071) or of tokens (GRPO); `epsilon` and `epsilon_high`
     clip it. `aggregation`: how components of the reward become one advantage (see `training.policy`).
     `skip_even`: groups in which all answers earned alike are left out, with the updates that they fill.
+    `lr` falls in a line to `final_share` of it. `ema_decay` above 0, an update: what is saved is the running
+    mean of the weights.
     `seconds` above 0 ends a practice once so many were spent, compiling aside. `question_len` and `longest`
     are tokens of a question and of an answer at most.
     """
@@ -56,7 +58,9 @@ class Practice(Table):
     optimiser: Literal["adamw", "muon"] = "adamw"
     lr: Amount = 1e-5
     warmup: Annotated[int, Field(ge=0)] = 5
+    final_share: Share = 1.0
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     compile: CompileMode = "default"
     workers: Annotated[int, Field(ge=0)] = 8
     scorers: Annotated[int, Field(ge=0)] = 6
@@ -69,6 +73,7 @@ class Practice(Table):
             raise ValueError(f"prompts {self.prompts} do not divide into {self.minibatches} minibatches")
         return self
 
-    def lr_at(self, rollout: int) -> float:
-        """Of rollout number `rollout`: warmed up, then constant."""
-        return self.lr * (min(1.0, (rollout + 1) / self.warmup) if self.warmup else 1.0)
+    def lr_at(self, rollout: int, *, progress: float) -> float:
+        """Of rollout number `rollout`, of a practice of which `progress` 0..1 is done."""
+        warm = min(1.0, (rollout + 1) / self.warmup) if self.warmup else 1.0
+        return self.lr * warm * (1 - (1 - self.final_share) * progress)

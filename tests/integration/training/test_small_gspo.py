@@ -117,9 +117,10 @@ def test_what_is_rewarded_is_said_more_often(start: str, tmp_path: Path, ratio: 
 def test_a_practice_that_was_stopped_goes_on_with_the_same_rewards_and_losses(
     start: str, tmp_path: Path
 ) -> None:
-    whole = practised(practice(start), tmp_path / "whole")
-    practised(practice(start), tmp_path / "cut", stop_after=5)
-    assert practised(practice(start), tmp_path / "cut") == whole
+    config = practice(start, final_share=0.1, ema_decay=0.5)
+    whole = practised(config, tmp_path / "whole")
+    practised(config, tmp_path / "cut", stop_after=5)
+    assert practised(config, tmp_path / "cut") == whole
     assert len(whole) == 6
     name = "model/model.safetensors"
     assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
