@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,8 @@ class School:
         total = torch.zeros(3 + 4 * KINDS, device=self.device)
         for waited_s, fed in timed(self._fed(lesson)):
             pace.begin(waited_s=waited_s)
-            total += self._learn(fed, lesson=lesson, pace=pace)
+            with self._memory(stage):
+                total += self._learn(fed, lesson=lesson, pace=pace)
             self.step += 1
             if began:  # the first step compiles: it is told, and counted nowhere
                 self._told_first_step(stage, time.perf_counter() - began)
@@ -137,26 +139,31 @@ class School:
         """One step; what it measured: one step, loss, norm of the gradient, sums by kind."""
         stage, config = lesson.stage, self.config
         sigma = torch.full((), stage.sigma_at((self.step - lesson.start) / stage.steps), device=self.device)
-        try:
-            torch.manual_seed((config.seed << 32) + self.step)
-            frames = self._render(fed["scene"])
-            pace.mark()
-            with autocast(self.device):
-                loss, kinds = self._loss(stage).compute(fed["ids"], fed["roles"], fed["kinds"], frames, sigma)
-            pace.mark()
-            loss.backward()  # type: ignore[no-untyped-call]
-            pace.mark()
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"step {self.step + 1}: {stage.batch} clips of {stage.frames} frames do not fit into the "
-                f"memory of {device_name(self.device)}: lower batch of stage {stage.name!r} in the config"
-            ) from error
+        torch.manual_seed((config.seed << 32) + self.step)
+        frames = self._render(fed["scene"])
+        pace.mark()
+        with autocast(self.device):
+            loss, kinds = self._loss(stage).compute(fed["ids"], fed["roles"], fed["kinds"], frames, sigma)
+        pace.mark()
+        loss.backward()  # type: ignore[no-untyped-call]
+        pace.mark()
         norm = torch.nn.utils.clip_grad_norm_(self.student.parameters, config.clip_norm)
         pace.mark()
         lr = config.lr_at(self.step)
         self.student.step(muon_lr=lr, adamw_lr=lr * config.adamw_share)
         pace.mark()
         return torch.cat([torch.stack([torch.ones_like(norm), loss.detach(), norm]), kinds.flatten()])
+
+    @contextmanager
+    def _memory(self, stage: Stage) -> Iterator[None]:
+        """What doesn't fit is told with what to lower."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"step {self.step + 1}: {stage.batch} clips of {stage.frames} frames do not fit into the "
+                f"memory of {device_name(self.device)}: lower batch of stage {stage.name!r} in the config"
+            ) from error
 
     def _loss(self, stage: Stage) -> CompletionLoss:
         """The loss of a stage's shape, compiled once for all stages of that shape."""
