@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -117,11 +118,23 @@ def _evaluate(
     pictures = installed_cutouts() if cutouts is None else load_cutouts(cutouts)
     questions = asked(request, cutouts=pictures)
     others = None if against is None else _others(against, questions)
+    began = time.monotonic()
     records, name, fingerprint = _ask(load, questions, request, pictures, out=out, quiet=quiet)
     return _report(
         records, others, request, suite=suite, engine=name, fingerprint=fingerprint, model=model,
         against=against, out=out, cutouts=len(pictures.kind),
+        run={"seconds": round(time.monotonic() - began, 1), **_circumstances()},
     )  # fmt: skip
+
+
+def _circumstances() -> dict[str, Any]:
+    """Where this runs, by what command and of which source."""
+    import torch
+
+    from training.runs import command_line, commit, versions
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"command": command_line(), "commit": commit(), "device": device, "versions": versions()}
 
 
 def _others(path: Path, questions: list[Asked]) -> list[Record]:
@@ -168,6 +181,7 @@ def _report(
     against: Path | None,
     out: Path | None,
     cutouts: int,
+    run: dict[str, Any],
 ) -> Report:
     from training.evaluate.document import Report
     from training.evaluate.proofworld import KINDS_OF
@@ -188,6 +202,7 @@ def _report(
         against=against,
         difference=None if others is None else compare(records, others, kinds_of=KINDS_OF, seed=request.seed),
         out=out,
+        run=run,
     )
 
 

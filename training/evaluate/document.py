@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ DIGITS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was asked, of what, and what came of it. `masked`: the share of questions that a mask changed."""
+    """What was asked, of what, and what came of it. `masked`: the share of questions that a mask changed;
+    `run`: the command, commit, device, versions and seconds of it.
+    """
 
     suite: str
     request: Request
@@ -26,6 +29,7 @@ class Report:
     clips: int
     masked: float | None
     summary: Summary
+    run: Mapping[str, Any]
     against: Path | None = None
     difference: Summary | None = None
     out: Path | None = None
@@ -53,6 +57,7 @@ class Report:
             "masked": self.masked,
             "out": None if self.out is None else str(self.out),
             "against": self._against(),
+            "run": dict(self.run),
         }
         return {name: _rounded(value) for name, value in document.items()}
 
