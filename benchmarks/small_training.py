@@ -2,8 +2,8 @@
 
     python benchmarks/small_training.py RUN
 
-By stage: clips a second (median, least, most of the logged windows), what share of the time the GPU was within
-a step, FLOP utilisation, and the parts of a step. Writes benchmarks/results/small-training.json.
+By stage: clips a second (median, least, most of the logged windows), what share of the time the GPU was
+within a step, FLOP utilisation, and the parts of a step. Writes benchmarks/results/small-training.json.
 """
 
 from __future__ import annotations
