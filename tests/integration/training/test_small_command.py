@@ -158,6 +158,7 @@ def test_a_practice_is_asked_scored_and_written_down(tmp_path: Path) -> None:
         ("prompts = 2", "prompts = 3\nseed = 1\nminibatchs = 2", "no setting minibatchs; there are size"),
         ("minibatches = 1", "minibatches = 3", "prompts 2 do not divide into 3 minibatches"),
         ("where = 1.0", "were = 1.0", "no question of kind 'were'; there are: where"),
+        ("where = 1.0", "order = 1.0", "2 frames holds a short enough question of kind 'order': take it out"),
         ("scorers = 2", "scorers = 0\nweights = { fun = 1.0 }", "has no fun; its components are: format"),
     ],
 )
