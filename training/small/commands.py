@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from training.small.config import Table
 
-Seeded = TypeVar("Seeded", bound="Table")
+Config = TypeVar("Config", bound="Table")
 
 CONFIG = Path("configs/proofreel-small.toml")
 OUT = Path("runs/proofreel-small")
@@ -28,6 +28,9 @@ Cutouts = Annotated[
     typer.Option(help="A folder of stamps, or a packed file; default: Debian's tuxpaint-stamps-default."),
 ]
 Device = Annotated[str | None, typer.Option(help="cuda, cuda:1, cpu; default: a GPU where there is one.")]
+Start = Annotated[
+    str | None, typer.Option(metavar="DIR", help="The saved model that begins, instead of the config's.")
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the config's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -41,6 +44,7 @@ def register(train_app: typer.Typer) -> None:
 def small(
     stages: Annotated[Path, typer.Option("--config", help="The TOML file of the stages.")] = CONFIG,
     out: Annotated[Path, typer.Option(help="The folder of the run; a run that was stopped goes on.")] = OUT,
+    start: Start = None,
     seed: Seed = None,
     device: Device = None,
     profile: Annotated[
@@ -56,7 +60,7 @@ def small(
     from training.small.proofworld import found_cutouts, proofworld
     from training.small.stages import Training
 
-    training, on = _seeded(load_table(stages, Training), seed), device_of(device)
+    training, on = _with(load_table(stages, Training), seed=seed, start=start), device_of(device)
     source = proofworld(found_cutouts(cutouts))
     if profile:
         from training.small.profiling import profile_stages
@@ -69,9 +73,7 @@ def small(
 
 def small_gspo(
     practice: Annotated[Path, typer.Option("--config", help="The TOML file of the practice.")] = PRACTICE,
-    start: Annotated[
-        str | None, typer.Option(metavar="DIR", help="The saved model that begins, instead of the config's.")
-    ] = None,
+    start: Start = None,
     out: Annotated[
         Path, typer.Option(help="The folder of the run; a run that was stopped goes on.")
     ] = PRACTICE_OUT,
@@ -88,9 +90,7 @@ def small_gspo(
     from training.small.practice import Practice
     from training.small.proofworld import found_cutouts, proofworld
 
-    config, on = _seeded(load_table(practice, Practice), seed), device_of(device)
-    if start is not None:
-        config = config.model_copy(update={"start": start})
+    config, on = _with(load_table(practice, Practice), seed=seed, start=start), device_of(device)
     found = found_cutouts(cutouts)
     with examiner_of(config, found) as examiner:
         model = practise(
@@ -105,8 +105,9 @@ def small_gspo(
     _print(model, out, schema="train-small-gspo" if as_json else None)
 
 
-def _seeded(config: Seeded, seed: int | None) -> Seeded:
-    return config if seed is None else config.model_copy(update={"seed": seed})
+def _with(config: Config, **given: int | str | None) -> Config:
+    """The config with what was given in place of its own."""
+    return config.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _print(model: Path, out: Path, *, schema: str | None) -> None:

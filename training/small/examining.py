@@ -16,7 +16,9 @@ from training.world.words import decode
 @contextmanager
 def examiner_of(config: Practice, cutouts: Cutouts) -> Iterator[Examiner]:
     """The examiner of a practice. Raises ValueError for a mix or for rewards that there are not."""
-    quiz, scoring = Quiz(practice=config, cutouts=cutouts), Scoring(config)
+    quiz = Quiz(practice=config, cutouts=cutouts)
+    quiz.check()
+    scoring = Scoring(config)
     try:
         yield Examiner(
             quiz=quiz,

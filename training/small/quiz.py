@@ -23,6 +23,8 @@ from training.world.words import PAD_ID, encode
 _STREAM = 902_881
 """Keeps these questions apart from those of supervised learning and of evaluation."""
 
+_TRIES = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -47,6 +49,16 @@ class Quiz:
         if sum(self.practice.mix.values()) <= 0:
             raise ValueError("a mix needs kinds of question with weights above 0")
 
+    def check(self) -> None:
+        """That every kind of the mix is to be found. Raises ValueError for one that clips don't hold."""
+        rng = np.random.default_rng([_STREAM, self.practice.seed])
+        for kind, weight in self.practice.mix.items():
+            if weight and all(self._item(rng, kind) is None for _ in range(_TRIES)):
+                raise ValueError(
+                    f"no clip of level {self.practice.level} and {self.practice.frames} frames holds a short "
+                    f"enough question of kind {kind!r}: take it out of the mix"
+                )
+
     def __getitem__(self, number: int) -> Mapping[str, Any]:
         """`ids` [P, S] int64, `lengths` [P], `scene`, and `known`: a `Known` for each prompt."""
         rng = np.random.default_rng([_STREAM, self.practice.seed, number])
@@ -67,13 +79,18 @@ class Quiz:
     def _asked(self, rng: np.random.Generator) -> tuple[Scene, Item]:
         """A clip with a question of the mix that it holds and that is short enough."""
         names, chances = self._chances()
-        where = world(self.practice.level, "train", frames=self.practice.frames)
         while True:
-            kind = names[int(rng.choice(len(names), p=chances))]
-            scene = sample_scene(rng, world=where, cutouts=self.cutouts)
-            item = ask(rng, scene, kind)
-            if item is not None and len(encode(item.question)) < self.practice.question_len:
-                return scene, item
+            found = self._item(rng, names[int(rng.choice(len(names), p=chances))])
+            if found is not None:
+                return found
+
+    def _item(self, rng: np.random.Generator, kind: str) -> tuple[Scene, Item] | None:
+        where = world(self.practice.level, "train", frames=self.practice.frames)
+        scene = sample_scene(rng, world=where, cutouts=self.cutouts)
+        item = ask(rng, scene, kind)
+        if item is None or len(encode(item.question)) >= self.practice.question_len:
+            return None
+        return scene, item
 
     def _chances(self) -> tuple[list[str], npt.NDArray[np.float64]]:
         weights = np.array(list(self.practice.mix.values()), np.float64)

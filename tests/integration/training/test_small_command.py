@@ -158,6 +158,7 @@ def test_a_practice_is_asked_scored_and_written_down(tmp_path: Path) -> None:
         ("prompts = 2", "prompts = 3\nseed = 1\nminibatchs = 2", "no setting minibatchs; there are size"),
         ("minibatches = 1", "minibatches = 3", "prompts 2 do not divide into 3 minibatches"),
         ("where = 1.0", "were = 1.0", "no question of kind 'were'; there are: where"),
+        ("where = 1.0", "order = 1.0", "2 frames holds a short enough question of kind 'order': take it out"),
         ("scorers = 2", "scorers = 0\nweights = { fun = 1.0 }", "has no fun; its components are: format"),
     ],
 )
@@ -174,3 +175,14 @@ def test_a_wrong_practice_is_refused_in_one_sentence(
 def test_the_shipped_practice_is_read() -> None:
     shipped = load_table(ROOT / "configs" / "proofreel-small-gspo.toml", Practice)
     assert (shipped.epsilon, shipped.epsilon_high, shipped.ratio) == (3e-4, 4e-4, "sequence")
+
+
+def test_training_goes_on_from_another_model_with_another_seed(config: Path, tmp_path: Path) -> None:
+    asked = ["train", "small", "--config", str(config), "--device", "cpu", "--json"]
+    first = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "a")], catch_exceptions=False)
+    model = str(tmp_path / "a" / "model")
+    more = ["--start", model, "--seed", "5", "--out", str(tmp_path / "b")]
+    second = CliRunner().invoke(app, [*asked, *more], catch_exceptions=False)
+    assert json.loads(second.stdout)["loss"] < json.loads(first.stdout)["loss"]
+    kept = json.loads((tmp_path / "b" / "config.json").read_text())
+    assert (kept["seed"], kept["start"]) == (5, model)
