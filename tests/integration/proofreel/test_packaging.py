@@ -56,7 +56,9 @@ def test_the_built_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "transformers"])
+@pytest.mark.parametrize(
+    "extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "train", "transformers"]
+)
 def test_every_extra_resolves(extra: str, tmp_path: Path) -> None:
     run(
         sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
