@@ -10,7 +10,7 @@ theirs become a control token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -90,6 +90,19 @@ class Layout:
         if self.name == "stamped":
             return (*asked, *self.tokenizer.markup("\n"))
         return (*asked, *self.tokenizer.markup("<|im_end|>\n<|im_start|>assistant\n"))
+
+    def answer(self, text: str, *, stops: Collection[int]) -> tuple[int, ...]:
+        """Ids of a whole answer, with the token that ends it: what a model is taught to write.
+
+        Raises ValueError where the layout's end is not among the checkpoint's `stops`.
+        """
+        end = (min(stops),) if self.name == "stamped" else self.tokenizer.markup("<|im_end|>")
+        if len(end) != 1 or end[0] not in stops:
+            raise ValueError(
+                f"layout {self.name} ends an answer with token {list(end)}, which is none of the "
+                f"checkpoint's eos_token_id {sorted(stops)}: add it to generation_config.json"
+            )
+        return (*self.tokenizer.plain(text), *end)
 
     def _markup(self, text: str) -> Words:
         return Words(self.tokenizer.markup(text))

@@ -264,7 +264,15 @@ def _stops(path: Path, config: Any) -> frozenset[int]:
 
 
 def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
-    """The checkpoint's HF model with its weights. Raises EngineError where they don't fit the config."""
+    """The checkpoint's HF model with its weights, for answering. Raises EngineError as `load_weights`."""
+    return _moved(load_weights(checkpoint, dtype=dtype), device, checkpoint)
+
+
+def load_weights(checkpoint: Checkpoint, *, dtype: str) -> Any:
+    """The checkpoint's HF model, where its loader puts it.
+
+    Raises EngineError where weights and config differ.
+    """
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
 
@@ -287,7 +295,7 @@ def load_model(checkpoint: Checkpoint, *, dtype: str, device: str) -> Any:
             f"{_at(checkpoint.path)}: its weights can't be loaded: {_first_line(error)}"
         ) from error
     _check_report(checkpoint, report)
-    return _moved(model, device, checkpoint)
+    return model
 
 
 @contextmanager

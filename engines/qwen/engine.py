@@ -18,11 +18,12 @@ from typing import Any
 import torch
 
 from engines.contract import ClipSpec, Question, Reply
-from engines.layouts import Layout, LayoutName, Shown, shown
+from engines.layouts import Layout, LayoutName
 from engines.qwen.generation import Ask, Generator, Prefix, Written
-from engines.qwen.pixels import Normalisation, fitted, patches, resized
-from engines.qwen.prompt import Prompt, prompt_of
+from engines.qwen.pixels import Normalisation
+from engines.qwen.prompt import Prompt
 from engines.qwen.runtime import C, Runtime
+from engines.qwen.seen import Seen, prompt_before_question, see
 from engines.qwen.settings import QwenSettings
 from engines.qwen.shapes import COORDINATES
 from engines.qwen.words import Words
@@ -45,17 +46,6 @@ class _Job:
     replies: list[Reply] = field(default_factory=list)
     error: Exception | None = None
     done: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pictured:
-    """A clip as a network sees it: pictures, their patches as bytes, and the size of frame fed, in px."""
-
-    pictures: tuple[Shown, ...]
-    values: Any = field(repr=False)
-    rows: int
-    columns: int
-    size: tuple[int, int]
 
 
 class QwenEngine:
@@ -173,7 +163,7 @@ class QwenEngine:
         for clip in clips:
             if not len(clip.images):
                 raise EngineError(f"a clip of {clip.path} has no frame; nothing can be asked about it")
-        seen = [self._pictured(clip) for clip in clips]
+        seen = [self._seen(clip) for clip in clips]
         prompts: list[Prompt] = []
         of_clip: list[int] = []
         numbers: dict[tuple[int, str], int] = {}
@@ -183,7 +173,7 @@ class QwenEngine:
                 system = self._prompts.system[question.task]
                 if (place, system) not in numbers:
                     numbers[place, system] = len(prompts)
-                    prompts.append(self._prompt(seen[place], system))
+                    prompts.append(prompt_before_question(seen[place], layout=self._layout, system=system))
                     of_clip.append(place)
                 ids = self._layout.question(question.text)
                 asks.append(Ask(prefix=numbers[place, system], ids=ids, number=_seed(question)))
@@ -199,20 +189,18 @@ class QwenEngine:
             for place, asked in enumerate(questions)
         ]
 
-    def _pictured(self, clip: Clip) -> Pictured:
-        shape, own = self._runtime.shapes.vision, self.settings
-        height, width = clip.images.shape[1:3]
-        size = fitted(int(width), int(height), step=shape.step, least=own.least_pixels, most=own.most_pixels)
+    def _seen(self, clip: Clip) -> Seen:
         times_s = [max(float(t) - clip.window.start_s, 0.0) for t in clip.times_s]
-        pictures = tuple(shown(self._layout.name, times_s, temporal=shape.temporal))
-        values, (rows, columns) = patches(
-            resized(clip.images, size),
-            [picture.frames for picture in pictures],
-            shape=shape,
+        own = self.settings
+        return see(
+            clip.images,
+            times_s,
+            layout=self._layout,
+            least_pixels=own.least_pixels,
+            most_pixels=own.most_pixels,
         )
-        return Pictured(pictures=pictures, values=values, rows=rows, columns=columns, size=size)
 
-    def _features(self, seen: Sequence[Pictured]) -> list[tuple[Any, ...]]:
+    def _features(self, seen: Sequence[Seen]) -> list[tuple[Any, ...]]:
         """The features of each clip, all clips' pictures seen in one run."""
         shape = self._runtime.shapes.vision
         grids = [(1, s.rows, s.columns) for s in seen for _ in s.pictures]
@@ -221,10 +209,6 @@ class QwenEngine:
         square = shape.merge**2
         counts = [len(s.values) // square for s in seen]
         return list(zip(*(torch.split(layer, counts) for layer in layers), strict=True))
-
-    def _prompt(self, seen: Pictured, system: str) -> Prompt:
-        pieces = self._layout.prefix(seen.pictures, system=system, rows=seen.rows, columns=seen.columns)
-        return prompt_of(pieces, self._runtime.shapes)
 
     def _reply(self, written: Written, *, size: tuple[int, int]) -> Reply:
         return Reply(text=self._words.text(written.ids), mean_logprob=written.mean_logprob, frame_size=size)
