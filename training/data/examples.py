@@ -137,7 +137,7 @@ class Reader:
         if not len(clip.images):
             raise Unusable("no frame", f"{path}: none of its sampled frames can be decoded")
         return _Seen(
-            frames=self._fed(clip.images, path),
+            frames=self._fed(clip.images, path, most=self.view.most_pixels),
             times_s=np.maximum(clip.times_s - window.start_s, 0.0),
             duration_s=window.end_s - window.start_s,
         )
@@ -151,9 +151,12 @@ class Reader:
             is_other = not sides_alike(row.image_size, (width, height))
             if is_other:
                 raise Unusable("other picture", f"{path} is {width}x{height}, its row says {row.image_size}")
-        return _Seen(frames=self._fed(image[None], path), times_s=np.array([PICTURE_S]), duration_s=0.0)
+        most = self.view.picture_most_pixels or self.view.most_pixels
+        return _Seen(
+            frames=self._fed(image[None], path, most=most), times_s=np.array([PICTURE_S]), duration_s=0.0
+        )
 
-    def _fed(self, images: Images, path: Path) -> Images:
+    def _fed(self, images: Images, path: Path, *, most: int) -> Images:
         """At the size that the network is fed, by the engine's own resizing."""
         from engines.qwen.pixels import fitted, resized
 
@@ -164,7 +167,7 @@ class Reader:
                 height,
                 step=self.view.step,
                 least=self.view.least_pixels,
-                most=self.view.most_pixels,
+                most=most,
             )
         except ValueError as error:
             raise Unusable("shape", f"{path}: {error}") from error

@@ -20,7 +20,8 @@ _STEPS: dict[Family, int] = {"qwen2_5_vl": 28, "qwen3_vl": 32}
 @dataclass(frozen=True, kw_only=True)
 class ModelView:
     """Frames at `rate_hz`, at most `max_frames` a clip, first no longer than `max_side` px, then in multiples
-    of `step` px with `least_pixels` to `most_pixels`. The names are those of `engines.qwen.settings`.
+    of `step` px with `least_pixels` to `most_pixels`. The names are those of `engines.qwen.settings`. A
+    picture that stands alone may have `picture_most_pixels`, where that is given.
     """
 
     coordinates: Coordinates
@@ -30,6 +31,7 @@ class ModelView:
     max_side: int
     least_pixels: int
     most_pixels: int
+    picture_most_pixels: int | None = None
     prompts: PromptSet = field(default=PROOFREEL, repr=False)
 
     @classmethod
