@@ -76,6 +76,10 @@ class Run:
         """Write what came out."""
         self._write("summary.json", dict(summary))
 
+    def summary(self) -> dict[str, Any] | None:
+        """What came out; None for a run that hasn't ended."""
+        return self._read("summary.json")
+
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
