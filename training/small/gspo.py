@@ -52,7 +52,7 @@ class Examiner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Answers [P, C, W] drawn for prompts, which tokens of them count, and what each is worth [P, C]."""
+    """Answers [P, C, W] drawn for prompts, which tokens are learnt from, and what each is worth [P, C]."""
 
     prompts: Prompts
     frames: Tensor = field(repr=False)
@@ -208,7 +208,11 @@ class Gym:
         frames = self._render(asked["scene"])
         generator = torch.Generator(self.device).manual_seed((self.config.seed << 32) + self.number)
         written = self._writer.write(
-            prompts, frames, temperature=self.config.temperature, generator=generator
+            prompts,
+            frames,
+            temperature=self.config.temperature,
+            generator=generator,
+            draw_boxes=self.config.draw_boxes,
         )
         drawn = time.perf_counter()
         rewards = self._score(written.ids, asked["known"])
@@ -218,7 +222,7 @@ class Gym:
             prompts=prompts,
             frames=frames,
             answers=written.ids.view(*shape, -1),
-            mask=written.mask.view(*shape, -1),
+            mask=written.drawn.view(*shape, -1),
             advantages=self._advantages(rewards).view(shape).to(self.device),
         )
         learnt = self._learn(rollout)
