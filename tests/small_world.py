@@ -34,6 +34,8 @@ TOKENS = TokenIds(
     vision_end=ID["<|vision_end|>"],
     image=ID["<|image_pad|>"],
     video=ID["<|video_pad|>"],
+    box_open=ID["<box>["],
+    box_close=ID["]</box>"],
 )
 QUESTION = ("Where", " is", "it", "?", "\n")
 

@@ -37,12 +37,14 @@ class Prompts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """Answers `ids` [R, W], copies of a prompt side by side, each to its end token and padded after it; and
-    the log-probability of each token under what it was drawn from.
+    the log-probability of each token under what it was drawn from. `mask` is true of an answer's tokens, and
+    `drawn` of those that chance had a part in.
     """
 
     ids: Tensor = field(repr=False)
     logprob: Tensor = field(repr=False)
     mask: Tensor = field(repr=False)
+    drawn: Tensor = field(repr=False)
 
 
 class Writer:
@@ -76,19 +78,34 @@ class Writer:
 
     @torch.no_grad()
     def write(
-        self, prompts: Prompts, frames: Tensor, *, temperature: float, generator: torch.Generator | None
+        self,
+        prompts: Prompts,
+        frames: Tensor,
+        *,
+        temperature: float,
+        generator: torch.Generator | None,
+        draw_boxes: bool = True,
     ) -> Written:
-        """Answers to the prompts about `frames` [P, T, 3, 128, 128] uint8."""
+        """Answers to the prompts about `frames` [P, T, 3, 128, 128] uint8.
+
+        Without `draw_boxes` what stands in boxes is the likeliest, at any temperature.
+        """
         logits = self._read(prompts, frames)
         done = torch.zeros_like(self._rows, dtype=torch.bool)
-        ids, found, mask = [], [], []
+        certain = torch.full_like(done, temperature == 0)
+        ids, found, mask, drawn = [], [], [], []
         for number in range(self._longest):
             logprob = logprobs(logits, bias_V=self._bias, temperature=temperature)
             token = chosen(logprob, temperature=temperature, generator=generator)
+            if not draw_boxes:
+                token = torch.where(certain, logprob.argmax(dim=-1), token)
             mask.append(~done)
+            drawn.append(~done & ~certain)
             ids.append(torch.where(done, self._tokens.pad, token))
             found.append(logprob.gather(1, token[:, None])[:, 0].masked_fill(done, 0.0))
             done = done | (token == self._tokens.eos)
+            if not draw_boxes:
+                certain = (certain | (token == self._tokens.box_open)) & (token != self._tokens.box_close)
             if number % CHECK_EVERY == CHECK_EVERY - 1 and bool(done.all()):
                 break
             if number + 1 < self._longest:
@@ -96,7 +113,10 @@ class Writer:
                 logits = self._next()
                 self._at += 1
         return Written(
-            ids=self._whole(ids, self._tokens.pad), logprob=self._whole(found, 0), mask=self._whole(mask, 0)
+            ids=self._whole(ids, self._tokens.pad),
+            logprob=self._whole(found, 0),
+            mask=self._whole(mask, 0),
+            drawn=self._whole(drawn, 0),
         )
 
     def _whole(self, columns: list[Tensor], fill: int) -> Tensor:

@@ -52,7 +52,7 @@ class Examiner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Answers [P, C, W] drawn for prompts, which tokens of them count, and what each is worth [P, C]."""
+    """Answers [P, C, W] drawn for prompts, which tokens are learnt from, and what each is worth [P, C]."""
 
     prompts: Prompts
     frames: Tensor = field(repr=False)
@@ -208,7 +208,11 @@ class Gym:
         frames = self._render(asked["scene"])
         generator = torch.Generator(self.device).manual_seed((self.config.seed << 32) + self.number)
         written = self._writer.write(
-            prompts, frames, temperature=self.config.temperature, generator=generator
+            prompts,
+            frames,
+            temperature=self.config.temperature,
+            generator=generator,
+            draw_boxes=self.config.draw_boxes,
         )
         drawn = time.perf_counter()
         rewards = self._score(written.ids, asked["known"])
@@ -218,7 +222,7 @@ class Gym:
             prompts=prompts,
             frames=frames,
             answers=written.ids.view(*shape, -1),
-            mask=written.mask.view(*shape, -1),
+            mask=written.drawn.view(*shape, -1),
             advantages=self._advantages(rewards).view(shape).to(self.device),
         )
         learnt = self._learn(rollout)
@@ -277,18 +281,18 @@ class Gym:
         return {**measured, "loss": loss, "grad_norm": norm, "updates": float(len(found))}
 
     def _parts(self, rollout: Rollout) -> list[Part]:
-        """The minibatches, each with the share of its prompts that teach something."""
+        """The minibatches. With `skip_even` as few as those that teach something fill, dealt out evenly."""
         size = self.config.prompts // self.config.minibatches
-        teaches = (rollout.advantages != 0).any(1)
-        order = torch.arange(self.config.prompts, device=self.device)
-        if self.config.skip_even:
-            order = torch.argsort(~teaches, stable=True)
-        shares = teaches[order].view(-1, size).float().mean(1).tolist()
-        return [
-            Part(rollout.of(order[k * size : (k + 1) * size]), share if self.config.skip_even else 1.0)
-            for k, share in enumerate(shares)
-            if share or not self.config.skip_even
-        ]
+        teaches = (rollout.advantages != 0).any(1) | (not self.config.skip_even)
+        wanted, rest = (flags.nonzero().flatten() for flags in (teaches, ~teaches))
+        count = -(-len(wanted) // size)
+        parts = []
+        for k in range(count):
+            chosen = wanted[k::count]
+            missing = size - len(chosen)
+            parts.append(Part(rollout.of(torch.cat([chosen, rest[:missing]])), len(chosen) / size))
+            rest = rest[missing:]
+        return parts
 
     def _update(self, part: Part, logprob_old: Tensor | None) -> Tensor:
         """One step; clip fraction, |ratio - 1|, loss, norm of the gradient. No old: nothing has changed."""

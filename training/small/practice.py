@@ -26,6 +26,8 @@ class Practice(Table):
     `ratio` is of whole answers (GSPO, arXiv 2507.18071) or of tokens (GRPO); `epsilon` and `epsilon_high`
     clip it. `aggregation`: how components of the reward become one advantage (see `training.policy`).
     `skip_even`: groups in which all answers earned alike are left out, with the updates that they fill.
+    Without `draw_boxes` the numbers of boxes are the likeliest ones and are not learnt from: what is told
+    apart is then what was said and when, not the luck of a coordinate.
     `lr` falls in a line to `final_share` of it. `ema_decay` above 0, an update: what is saved is the running
     mean of the weights.
     `seconds` above 0 ends a practice once so many were spent, compiling aside. `question_len` and `longest`
@@ -46,6 +48,7 @@ class Practice(Table):
     seconds: Amount = 0.0
     minibatches: Count = 4
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    draw_boxes: bool = True
     rewards: Literal["proofreel", "open-o3"] = "proofreel"
     weights: dict[str, float] = Field(default_factory=dict)
     sigma_s: Literal["annealed"] | Annotated[float, Field(gt=0)] = "annealed"

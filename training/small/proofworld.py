@@ -24,6 +24,8 @@ TOKENS = TokenIds(
     vision_end=words.VISION_END_ID,
     image=words.IMAGE_ID,
     video=words.VIDEO_ID,
+    box_open=words.ID["<box>["],
+    box_close=words.ID["]</box>"],
 )
 assert TOKENS.first_number == words.FIRST_NUMBER_ID
 

@@ -69,6 +69,8 @@ class TokenIds:
     vision_end: int
     image: int
     video: int
+    box_open: int
+    box_close: int
 
     @property
     def first_number(self) -> int:

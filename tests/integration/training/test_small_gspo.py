@@ -136,6 +136,15 @@ def test_the_first_update_is_on_policy_and_narrow_clips_hold_the_later_ones_back
     assert all(row["clip_fraction"] > 0 and row["ratio_deviation"] > 3e-4 for row in narrow)
 
 
+def test_boxes_that_are_not_drawn_give_nothing_to_learn_where_words_are_all_alike(
+    start: str, tmp_path: Path
+) -> None:
+    drawn = practised(practice(start, temperature=0.2, rollouts=1), tmp_path / "drawn")
+    bound = practised(practice(start, temperature=0.2, rollouts=1, draw_boxes=False), tmp_path / "bound")
+    assert drawn[0]["zero_variance_share"] < 1.0
+    assert bound[0]["zero_variance_share"] == 1.0
+
+
 @pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
 def test_groups_in_which_all_earned_alike_take_no_update(
     start: str, tmp_path: Path, aggregation: str

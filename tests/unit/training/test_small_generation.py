@@ -101,6 +101,29 @@ def test_drawn_answers_differ_end_at_their_end_and_never_ask_for_a_picture(model
         assert set(row[stop:]) <= {TOKENS.pad}
 
 
+def test_boxes_that_are_not_drawn_hold_the_likeliest_numbers_and_count_as_such(model: Any) -> None:
+    prompts, frames = asked()
+    one = writer(model, copies=8)
+    free, bound = (
+        one.write(
+            prompts, frames, temperature=1.0, generator=torch.Generator().manual_seed(4), draw_boxes=draw
+        )
+        for draw in (True, False)
+    )
+    assert torch.equal(free.drawn, free.mask)
+    within = bound.mask & ~bound.drawn
+    assert within.any() and (bound.ids[within] >= TOKENS.first_number).sum() >= 4
+    for row in range(len(bound.ids)):
+        opens = (bound.ids[row] == TOKENS.box_open).nonzero().flatten().tolist()
+        closes = (bound.ids[row] == TOKENS.box_close).nonzero().flatten().tolist()
+        for start in opens:
+            stop = next((at for at in closes if at > start), LONGEST)
+            assert within[row, start + 1 : stop + 1].sum() == bound.mask[row, start + 1 : stop + 1].sum()
+    assert within.sum() < bound.mask.sum()
+    free_numbers, numbers = (made.logprob[made.ids >= TOKENS.first_number] for made in (free, bound))
+    assert numbers.mean() > free_numbers.mean()
+
+
 def test_answers_packed_behind_one_prompt_weigh_what_each_weighed_when_drawn(model: Any) -> None:
     prompts, frames = asked()
     written = writer(model, copies=COPIES).write(
