@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,6 +96,39 @@ def test_an_option_question_holds_the_right_answer_once_under_each_letter_about_
     for _, item in asked("choice"):
         shown = re.findall(r"([A-D])\. (\d)", item.question)
         assert len({digit for _, digit in shown}) == 4
+
+
+def test_all_that_is_in_view_is_listed_however_much_of_it_is_covered() -> None:
+    pattern = re.compile(r"List everything ?(\w*) at ([\d.]+)s\.")
+    count = 0
+    for scene, item in asked("dense"):
+        found = pattern.fullmatch(item.question)
+        assert found is not None
+        frame = int(np.abs(scene.times_s - float(found[2])).argmin())
+        in_view = {name for name, there in zip(scene.names, scene.present[:, frame], strict=True) if there}
+        wanted = {name for name in in_view if name.startswith(f"{found[1]} " if found[1] else "")}
+        assert {claim.subject for claim in item.truth.evidence} == wanted
+        count += bool(found[1])
+    assert 20 < count < 100
+
+
+@pytest.mark.parametrize("kind", ["view", "flash", "show", "when-there", "when-choice"])
+def test_it_can_be_seen_when_what_is_asked_about_begins_and_ends(kind: str) -> None:
+    for scene, item in asked(kind):
+        (span,) = item.truth.spans
+        thing = scene.names.index(item.truth.evidence[0].subject)
+        first, last = (int(np.abs(scene.times_s - t).argmin()) for t in (span.start_s, span.end_s))
+        around = range(max(first - 1, 0), min(last + 2, len(scene.times_s)))
+        border = [f for f in around if f not in range(first + 1, last)]
+        assert all(scene.hidden[thing, f] < 0.5 for f in border if scene.present[thing, f])
+
+
+def test_where_the_options_lie_does_not_tell_which_stretch_is_the_true_one() -> None:
+    for scene, item in asked("when-choice"):
+        begun = re.findall(r"[A-D]\. From ([\d.]+)s", item.question)
+        frames = sorted(int(np.abs(scene.times_s - float(time_s)).argmin()) for time_s in begun)
+        assert len(frames) == 4
+        assert min(b - a for a, b in pairwise(frames)) >= 2, "one that lies beside another would be wrong"
 
 
 def test_a_chain_asks_for_the_same_happening_in_both_orders() -> None:
