@@ -6,18 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from grounding.evidence import Answer, Claim
 from grounding.grammar import parse
-from tests.worlds import scenes
+from tests.worlds import scenes, write_stamps
 from training.world.items import CHAIN, chain, questions
-from training.world.pictures import NO_CUTOUTS
+from training.world.levels import LevelName, SplitName, world
+from training.world.names import KINDS as NAMED
+from training.world.names import is_held_out
+from training.world.pictures import NO_CUTOUTS, load_cutouts
 from training.world.questions import KINDS, Item, ask
 from training.world.questions.telling import SEGMENT
-from training.world.scene import Scene
+from training.world.scene import Scene, sample_scene
 
 
 def asked(kind: str) -> Iterator[tuple[Scene, Item]]:
@@ -129,6 +133,34 @@ def test_where_the_options_lie_does_not_tell_which_stretch_is_the_true_one() -> 
         frames = sorted(int(np.abs(scene.times_s - float(time_s)).argmin()) for time_s in begun)
         assert len(frames) == 4
         assert min(b - a for a, b in pairwise(frames)) >= 2, "one that lies beside another would be wrong"
+
+
+@pytest.mark.parametrize(("level", "split"), [("plain", "pairs"), ("hard", "objects"), ("hard", "iid")])
+def test_a_name_alone_does_not_tell_whether_its_thing_is_there(
+    level: LevelName, split: SplitName, tmp_path: Path
+) -> None:
+    write_stamps(tmp_path)
+    cutouts = load_cutouts(tmp_path)
+    rng = np.random.default_rng(2)
+    there: set[str] = set()
+    missing: set[str] = set()
+    for _ in range(150):
+        scene = sample_scene(rng, world=world(level, split), cutouts=cutouts)
+        there |= {sort_of(name) for name, may in zip(scene.names, scene.askable, strict=True) if may}
+        item = ask(rng, scene, "absent")
+        if item is not None and item.answer.startswith("Cannot tell: no "):
+            name = item.answer.removeprefix("Cannot tell: no ")
+            if name not in ("flash", "digit"):
+                assert name not in scene.names
+                missing.add(sort_of(name))
+    assert missing == there
+
+
+def sort_of(name: str) -> str:
+    if name in NAMED:
+        return "cut-out"
+    colour, shape = name.split()
+    return "pair that training never shows" if is_held_out(colour, shape) else "pair"
 
 
 def test_a_chain_asks_for_the_same_happening_in_both_orders() -> None:
