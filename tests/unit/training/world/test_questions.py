@@ -14,6 +14,7 @@ import pytest
 from grounding.evidence import Answer, Claim
 from grounding.grammar import parse
 from tests.worlds import scenes, write_stamps
+from training.world.batches import Batches
 from training.world.items import CHAIN, chain, questions
 from training.world.levels import LevelName, SplitName, world
 from training.world.names import KINDS as NAMED
@@ -184,6 +185,18 @@ def test_a_shorter_evaluation_is_the_beginning_of_a_longer_one_and_of_no_other_s
     assert some(40)[:25] == some(25)
     assert some(25) != some(25, seed=1)
     assert len({name for name, *_ in some(40)}) == 40
+
+
+def test_no_seed_of_a_training_shows_it_a_clip_of_an_evaluation() -> None:
+    (asked_about,) = questions(level="plain", split="iid", seed=3, count=1, cutouts=NO_CUTOUTS)
+    scene = asked_about.scene
+    for seed in (3, 715_517):
+        stream = Batches(
+            world=world("plain", "train"), mix={"where": 1.0}, size=1, text_length=232, seed=seed, stage=3,
+            cutouts=NO_CUTOUTS,
+        )  # fmt: skip
+        shown = stream[0].scene["centre"][0].numpy()[: len(scene.names)]
+        assert shown.shape != scene.centres.shape or not np.allclose(shown, scene.centres)
 
 
 def test_an_evaluation_asks_every_kind_of_its_level_about_as_often() -> None:
