@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding import Claim, Piece, Span, format_claim, format_object, format_span, pieces
-from grounding.errors import printable
+from grounding.errors import MediaError, printable
 from training.data.converting.writing import for_rl, joined, rows_there, write_rows
 from training.data.layout import ROW_FILES, SPLITS, Split, media_path
 from training.data.rows import Corners, KeyFrame, Row
@@ -94,6 +94,7 @@ def write_world(
     be written.
     """
     before = _there(root, add=add)
+    _make_folders(root)
     renderer = Renderer(cutouts)
     rows: list[Row] = []
     for number in range(clips):
@@ -213,9 +214,20 @@ def _there(root: Path, *, add: bool) -> dict[Split, list[Row]]:
     return rows_there(root, add=add)
 
 
+def _make_folders(root: Path) -> None:
+    """All that are needed, before anything is drawn."""
+    inside = (root / ROW_FILES["sft"], media_path(root, source=SOURCE, name=f"{SOURCE}/clip"))
+    for folder in [path.parent for path in inside]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MediaError(
+                folder, f"the folder can't be made ({error.strerror}); choose a place that can be written"
+            ) from error
+
+
 def _write_media(clip: WorldClip, root: Path, *, renderer: Renderer) -> None:
     video = media_path(root, source=SOURCE, name=f"{SOURCE}/{clip.name}.mp4")
-    video.parent.mkdir(parents=True, exist_ok=True)
     write_scene(clip.scene, video, renderer=renderer)
     if any(asked.row.is_picture for asked in clip.asked):
         write_png(_picture(clip.still, renderer), video.with_suffix(".png"))

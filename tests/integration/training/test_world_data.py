@@ -76,7 +76,9 @@ def test_the_data_are_looked_through_without_a_finding(made: tuple[Path, dict[st
 def test_a_reader_finds_the_frames_that_the_world_drew_at_their_times(
     reader: Reader, asked: dict[str, tuple[WorldClip, Asked]]
 ) -> None:
-    for place in range(len(reader)):
+    first_of = {reader.data[place].media: place for place in reversed(range(len(reader)))}
+    assert len(first_of) == 2 * CLIPS
+    for place in first_of.values():
         example = reader.read(place)
         clip, one = asked[example.id]
         scene = clip.still if one.row.is_picture else clip.scene
@@ -153,6 +155,15 @@ def test_where_a_clip_cannot_be_written_the_lists_stay_as_they_were(tmp_path: Pa
     assert isinstance(done.exception, MediaError) and "plain-1-0.mp4" in str(done.exception)
     assert {path.name: path.read_bytes() for path in (root / "json_data").iterdir()} == before
     assert not list(root.rglob(".*"))
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "videos").write_text("a file of that name")
+    done = world("--write", tmp_path, "--clips", 1, "--add")
+    assert isinstance(done.exception, MediaError) and "videos/proofworld: the folder can't be made" in str(
+        done.exception
+    )
+    assert list(tmp_path.rglob("*.json")) == []
 
 
 @pytest.mark.parametrize(
