@@ -30,7 +30,7 @@ from training.world.preview import write_scene
 from training.world.questions import Item, ask
 from training.world.questions.telling import COORDINATES, SEGMENT
 from training.world.rendering import Renderer, scene_arrays, tensors
-from training.world.scene import Scene, _hidden, sample_scene
+from training.world.scene import Scene, hidden_share, sample_scene
 from video.drawing import write_png
 from video.frames import Image
 
@@ -130,7 +130,7 @@ def on_grid(scene: Scene) -> Scene:
     times_s = np.round(np.arange(len(scene.times_s)) * STEP_S, 3)
     centres = scene.paths.at(times_s)
     radii = scene.radii[:, None]
-    hidden = _hidden(np.concatenate([centres - radii, centres + radii], -1), scene.present)
+    hidden = hidden_share(np.concatenate([centres - radii, centres + radii], -1), scene.present)
     found = happenings(
         centres=centres,
         radii=scene.radii,
