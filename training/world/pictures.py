@@ -81,7 +81,7 @@ def load_cutouts(path: Path) -> Cutouts:
     """
     if path.is_file():
         try:
-            with np.load(path) as packed:
+            with open(path, "rb") as stream, np.load(stream) as packed:
                 return Cutouts(
                     rgb=packed["rgb"],
                     mask=packed["mask"],

@@ -13,6 +13,8 @@ from training.world.questions.telling import (
     Item,
     box_of,
     claim,
+    clearest,
+    is_readable,
     pick,
     seconds,
     seen_in,
@@ -74,9 +76,9 @@ def _listed(rng: np.random.Generator, scene: Scene, frame: int) -> Item | None:
 def track(rng: np.random.Generator, scene: Scene) -> Item | None:
     """Where is the red square from 1.0s to 3.0s?, or: where does it flash?"""
     if rng.random() < 0.5:
-        happening = pick(
-            rng, [h for h in scene.happenings if h.verb in ("flash", "show") and scene.askable[h.thing]]
-        )
+        told = [h for h in scene.happenings if h.verb in ("flash", "show") and scene.askable[h.thing]]
+        seen = [h for h in told if is_readable(scene, h) and clearest(scene, h) is not None]
+        happening = pick(rng, seen)
         return None if happening is None else track_happening(scene, happening)
     things = np.flatnonzero(scene.askable)
     if not len(things):

@@ -13,6 +13,7 @@ from training.world.questions.telling import (
     claim,
     clearest,
     has_clear_borders,
+    is_readable,
     once,
     pick,
     seconds,
@@ -56,7 +57,8 @@ def _choices(scene: Scene, verb: Verb) -> list[Happening]:
         found = [h for h in scene.happenings if h.verb == verb and scene.askable[h.thing]]
     else:
         found = once(scene, verb)
-    return [h for h in found if h.last > h.first]  # a span of one frame has no length
+    # A span of one frame has no length.
+    return [h for h in found if h.last > h.first and is_readable(scene, h)]
 
 
 def when(scene: Scene, happening: Happening, *, question: str | None = None) -> Item | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from training.world.names import is_held_out
 from training.world.pictures import NO_CUTOUTS, load_cutouts
 from training.world.questions import KINDS, Item, ask
 from training.world.questions.telling import SEGMENT
+from training.world.rendering import Renderer, scene_arrays, tensors
 from training.world.scene import Scene, sample_scene
 
 
@@ -134,6 +136,37 @@ def test_where_the_options_lie_does_not_tell_which_stretch_is_the_true_one() -> 
         frames = sorted(int(np.abs(scene.times_s - float(time_s)).argmin()) for time_s in begun)
         assert len(frames) == 4
         assert min(b - a for a, b in pairwise(frames)) >= 2, "one that lies beside another would be wrong"
+
+
+@pytest.mark.parametrize("kind", ["digit", "order", "show", "what", "track"])
+def test_a_digit_that_is_asked_about_looks_like_no_other_where_it_is_pointed_at(kind: str) -> None:
+    renderer, count = Renderer(NO_CUTOUTS), 0
+    for scene, item in asked(kind):
+        claims = [c for c in read(item).claims if digit_of(scene, c) >= 0]
+        if "digit" not in item.question or not claims:
+            continue
+        differences = [least_difference(scene, claim, renderer) for claim in claims]
+        assert max(differences) >= 3, f"{item.question} {item.completion}"
+        count += 1
+    assert count >= 10
+
+
+def digit_of(scene: Scene, claim: Claim) -> int:
+    thing, frame = scene.names.index(claim.subject), int(np.abs(scene.times_s - claim.time_s).argmin())
+    return int(scene.digits[thing, frame])
+
+
+def least_difference(scene: Scene, claim: Claim, renderer: Renderer) -> int:
+    """Pixels by which the claim's frame differs from one in which the thing shows another digit, at least."""
+    thing, own = scene.names.index(claim.subject), digit_of(scene, claim)
+    frame = scene.at(np.array([claim.time_s]))
+    shown = [frame.digits.copy() for _ in range(10)]
+    for digit, digits in enumerate(shown):
+        digits[thing] = digit
+    made = scene_arrays([replace(frame, digits=digits) for digits in shown], things=len(scene.names))
+    pictures = renderer(tensors(made))[:, 0].int()
+    differs = ((pictures - pictures[own]).abs().amax(1) > 60).sum((1, 2)).tolist()
+    return int(min(count for digit, count in enumerate(differs) if digit != own))
 
 
 @pytest.mark.parametrize(("level", "split"), [("plain", "pairs"), ("hard", "objects"), ("hard", "iid")])
