@@ -14,7 +14,7 @@ from tests.worlds import scene, scenes, write_stamps
 from training.world.batches import ANSWER, COORDINATE, Batches
 from training.world.levels import SIDE_PX, world
 from training.world.names import HELD_OUT_PAIRS, KINDS
-from training.world.pictures import NO_CUTOUTS, Cutouts, load_cutouts
+from training.world.pictures import NO_CUTOUTS, SIDE, Cutouts, load_cutouts
 from training.world.rendering import Renderer, scene_arrays, tensors
 from training.world.scene import Scene, sample_scene
 from training.world.words import EOS_ID, FIRST_NUMBER_ID
@@ -101,6 +101,31 @@ def test_training_shows_no_picture_that_is_held_out_and_the_split_asks_about_tho
             if held_out:
                 assert (one.askable == (one.sprites >= first)).all()
         assert shown > 40
+
+
+def test_a_digit_on_a_picture_is_whole_also_where_the_picture_has_holes() -> None:
+    hollow = np.ones((1, SIDE, SIDE), bool)
+    hollow[0, 6:-6, 6:-6] = False
+    frame = Cutouts(
+        rgb=np.full((1, SIDE, SIDE, 3), 90, np.uint8),
+        mask=hollow,
+        aspect=np.ones(1, np.float32),
+        kind=("bird",),
+        held_out=(False,),
+    )
+    one = scene("plain", seed=4)
+    top = len(one.names) - 1
+    sprites, digits = one.sprites.copy(), one.digits.copy()
+    sprites[top], digits[top] = 6, 0
+    pictures = []
+    for digit in (0, 8):
+        digits = digits.copy()
+        digits[top] = digit
+        made = tensors(scene_arrays([replace(one, sprites=sprites, digits=digits)], things=len(one.names)))
+        pictures.append(Renderer(frame)(made)[0].int())
+    middle = ((pictures[0] - pictures[1]).abs().amax(1) > 100).flatten(1).sum(1)
+    wide = one.radii[top].prod() * 0.42 * 0.15  # about that of the stroke by which an 8 is no 0
+    assert (middle[torch.from_numpy(one.present[top])] > wide).all()
 
 
 def test_cutouts_are_packed_and_unpacked_unchanged(cutouts: Cutouts, tmp_path: Path) -> None:
