@@ -43,6 +43,7 @@ def _of_scene(scene: Scene, things: int) -> Arrays:
         "radius": _padded(scene.radii.astype(np.float32), things, 1.0),
         "sprite": _padded(scene.sprites.astype(np.int32), things, 0),
         "tint": _padded(scene.tint.astype(np.uint8), things, 0),
+        "mirrored": _padded(scene.mirrored, things, False),
         "present": _padded(scene.present, things, False),
         "flashing": _padded(scene.flashing, things, False),
         "digit": _padded(scene.digits.astype(np.int8), things, -1),
@@ -116,7 +117,8 @@ class Renderer:
             radius = scene["radius"][:, k, None, :, None, None]  # [B, 1, 2, 1, 1]
             u = ((self._at - centre[:, :, 0]) / radius[:, :, 0]).expand(size)
             v = ((self._at[:, None] - centre[:, :, 1]) / radius[:, :, 1]).expand(size)
-            place = self._texel_of(scene["sprite"][:, k, None, None, None], u, v)
+            turned = torch.where(scene["mirrored"][:, k, None, None, None], -u, u)
+            place = self._texel_of(scene["sprite"][:, k, None, None, None], turned, v)
             inside = (u.abs() < 1) & (v.abs() < 1) & scene["present"][:, k, :, None, None]
             digit = scene["digit"][:, k, :, None, None]
             is_picture = scene["sprite"][:, k, None, None, None] >= len(SHAPES)

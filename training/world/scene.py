@@ -28,15 +28,17 @@ _HELD = np.array([is_held_out(*pair) for pair in _PAIRS])
 class Scene:
     """The truth of a clip.
 
-    `sprites` [N]: a shape, or len(SHAPES) + a cut-out; `tint` [N, 3] its colour, 0..255. `present` [N, T]
-    says when a thing is in view, `hidden` [N, T] which share of it others cover, `flashing` [N, T] when it is
-    white, `digits` [N, T] which digit it shows (-1: none). `zone` is a marked box in 0..1, or None.
+    `sprites` [N]: a shape, or len(SHAPES) + a cut-out; `tint` [N, 3] its colour, 0..255; `mirrored` [N]: left
+    for right. `present` [N, T] says when a thing is in view, `hidden` [N, T] which share of it others cover,
+    `flashing` [N, T] when it is white, `digits` [N, T] which digit it shows (-1: none). `zone` is a marked
+    box in 0..1, or None.
     `askable` [N]: what questions may be about.
     """
 
     names: tuple[str, ...]
     sprites: Ints = field(repr=False)
     tint: Ints = field(repr=False)
+    mirrored: Bools = field(repr=False)
     times_s: Floats
     centres: Floats = field(repr=False)  # [N, T, 2] px
     radii: Floats = field(repr=False)  # [N, 2] px
@@ -111,6 +113,7 @@ def sample_scene(rng: np.random.Generator, *, world: World, cutouts: Cutouts) ->
         names=tuple(names[k] for k in order),
         sprites=sprites,
         tint=tint,
+        mirrored=rng.random(count) < 0.5,
         times_s=times_s,
         centres=centres,
         radii=radii,
@@ -143,7 +146,7 @@ def _cast(rng: np.random.Generator, count: int, world: World, cutouts: Cutouts) 
     pairs = _pairs(rng, count - len(objects), world)
     names = [" ".join(_PAIRS[p]) for p in pairs] + [cutouts.kind[k] for k in objects]
     sprites = [SHAPES.index(_PAIRS[p][1]) for p in pairs] + [len(SHAPES) + k for k in objects]
-    tint = [COLOURS[_PAIRS[p][0]] for p in pairs] + [(255, 255, 255)] * len(objects)
+    tint = [COLOURS[_PAIRS[p][0]] for p in pairs] + [_light(rng) for _ in objects]
     aspect = [1.0] * len(pairs) + [float(np.clip(cutouts.aspect[k], 0.5, 2.0)) for k in objects]
     if world.asked_held_out == "pairs":
         askable = [bool(_HELD[p]) for p in pairs] + [False] * len(objects)
@@ -152,6 +155,11 @@ def _cast(rng: np.random.Generator, count: int, world: World, cutouts: Cutouts) 
     else:
         askable = [True] * count
     return names, np.array(sprites), np.array(tint), np.array(aspect), np.array(askable)
+
+
+def _light(rng: np.random.Generator) -> tuple[int, ...]:
+    """The colour of the light on a picture: never twice the same, so that it is not known by its colours."""
+    return tuple(int(v) for v in rng.uniform(0.65, 1.0) * rng.uniform(0.8, 1.0, 3) * 255)
 
 
 def _pairs(rng: np.random.Generator, count: int, world: World) -> list[int]:

@@ -45,14 +45,14 @@ def digit(rng: np.random.Generator, scene: Scene) -> Item | None:
 
 
 def choice(rng: np.random.Generator, scene: Scene) -> Item | None:
-    """Which digit does the red square show? A. 3 B. 7 C. 5 D. 1"""
+    """Which digit does the red square show? A. digit 3 B. digit 7 C. digit 5 D. digit 1"""
     show = pick(rng, once(scene, "show"))
     if show is None:
         return None
     options = [int(d) for d in rng.permutation([d for d in range(10) if d != show.digit])[: len(LETTERS) - 1]]
     right = int(rng.integers(len(LETTERS)))
     options.insert(right, show.digit)
-    listed = " ".join(f"{letter}. {d}" for letter, d in zip(LETTERS, options, strict=True))
+    listed = " ".join(f"{letter}. digit {d}" for letter, d in zip(LETTERS, options, strict=True))
     question = f"Which digit does {the(scene, show.thing)} show? {listed}"
     item = _proved(scene, "choice", question, LETTERS[right], [show], task="General video QA MCQ")
     # Said first, so that the letter is looked up and not guessed.

@@ -101,7 +101,7 @@ def test_an_option_question_holds_the_right_answer_once_under_each_letter_about_
     letters = Counter(item.truth.answer for _, item in asked("choice"))
     assert set(letters) == set("ABCD")
     for _, item in asked("choice"):
-        shown = re.findall(r"([A-D])\. (\d)", item.question)
+        shown = re.findall(r"([A-D])\. digit (\d)", item.question)
         assert len({digit for _, digit in shown}) == 4
 
 
