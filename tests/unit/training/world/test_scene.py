@@ -191,3 +191,24 @@ def test_only_answers_are_learnt_and_the_numbers_of_boxes_are_marked() -> None:
 def test_a_mix_names_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="no question of kind 'whither'; there are: where"):
         stream(mix={"whither": 1.0})
+
+
+def alone(one: Scene, thing: int, pictures: Cutouts) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """[T, rows, columns] the pixels that a thing covers when nothing else is there."""
+    nothing = np.zeros_like(one.present)
+    shown = nothing.copy()
+    shown[thing] = one.present[thing]
+    bare = replace(one, digits=np.full_like(one.digits, -1), flashing=nothing)
+    with_it, without = (drawn(replace(bare, present=p), pictures) for p in (shown, nothing))
+    return (with_it != without).any(1)
+
+
+def test_two_things_touch_in_the_frames_in_which_their_pixels_meet_and_in_no_other(cutouts: Cutouts) -> None:
+    count = 0
+    for seed in range(60):
+        one = scene("hard", seed=seed, cutouts=cutouts)
+        for touch in (h for h in one.happenings if h.verb == "touch"):
+            met = (alone(one, touch.thing, cutouts) & alone(one, touch.other, cutouts)).any((1, 2))
+            assert np.flatnonzero(met).tolist() == list(range(touch.first, touch.last + 1))
+            count += 1
+    assert count >= 10
