@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 LIBRARIES = ("proofreel", "torch", "transformers", "trl", "accelerate", "peft", "numpy")
 
@@ -56,8 +57,11 @@ class Run:
 
     def log(self, step: int, **values: float | str | None) -> None:
         """Append what was measured at `step`."""
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, **values}) + "\n")
+        line = json.dumps({"step": step, **values}) + "\n"
+        with open(self.folder / "metrics.jsonl", "a+b") as stream:
+            if stream.tell() and _last_byte(stream) != b"\n":  # a kill cut the line before short
+                line = "\n" + line
+            stream.write(line.encode("utf-8"))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What was logged, in order; of a step that was logged again after a resume, the later line."""
@@ -88,6 +92,11 @@ class Run:
         part = self.folder / (name + ".part")
         part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         part.replace(self.folder / name)
+
+
+def _last_byte(stream: IO[bytes]) -> bytes:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1)
 
 
 def hash_of(config: Mapping[str, Any]) -> str:

@@ -49,12 +49,10 @@ def find(name: str) -> Path:
 
     Raises EngineError when there is none of these.
     """
-    if name in SHIPPED:
-        return Path(__file__).parents[1] / "data" / name
-    path = Path(name)
-    if path.is_dir():
-        return path
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+    local = find_here(name)
+    if local is not None:
+        return local
+    if Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise EngineError(
             f"{printable(name)} is no checkpoint: give a directory with a config.json, owner/name, "
             f"or {SHIPPED[0]}"
@@ -70,6 +68,14 @@ def find(name: str) -> Path:
             f"{printable(name)} is no directory here, and the hub gives no checkpoint of that name "
             f"({why}): check the name and the network, or give a directory"
         ) from error
+
+
+def find_here(name: str) -> Path | None:
+    """The directory of a checkpoint that is shipped or on this disk, or None: nothing is fetched."""
+    if name in SHIPPED:
+        return Path(__file__).parents[1] / "data" / name
+    path = Path(name)
+    return path if path.is_dir() else None
 
 
 def open_checkpoint(name: str) -> Checkpoint:

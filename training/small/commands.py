@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,6 @@ from grounding.errors import printable
 
 if TYPE_CHECKING:
     import torch
-
-    from training.small.config import Table
-
-Config = TypeVar("Config", bound="Table")
 
 CONFIG = Path("configs/proofreel-small.toml")
 OUT = Path("runs/proofreel-small")
@@ -60,7 +56,7 @@ def small(
     from training.small.proofworld import found_cutouts, proofworld
     from training.small.stages import Training
 
-    training, on = _with(load_table(stages, Training), seed=seed, start=start), device_of(device)
+    training, on = load_table(stages, Training, seed=seed, start=start), device_of(device)
     source = proofworld(found_cutouts(cutouts))
     if profile:
         from training.small.profiling import profile_stages
@@ -90,7 +86,7 @@ def small_gspo(
     from training.small.practice import Practice
     from training.small.proofworld import found_cutouts, proofworld
 
-    config, on = _with(load_table(practice, Practice), seed=seed, start=start), device_of(device)
+    config, on = load_table(practice, Practice, seed=seed, start=start), device_of(device)
     found = found_cutouts(cutouts)
     with examiner_of(config, found) as examiner:
         model = practise(
@@ -103,11 +99,6 @@ def small_gspo(
             told=tell,
         )
     _print(model, out, schema="train-small-gspo" if as_json else None)
-
-
-def _with(config: Config, **given: int | str | None) -> Config:
-    """The config with what was given in place of its own."""
-    return config.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _print(model: Path, out: Path, *, schema: str | None) -> None:

@@ -15,6 +15,11 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 
+MOST_SEED = 2**31 - 1
+"""A step's own seed is the run's with the step's number beside it, and PyTorch takes 64 bits."""
+
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+
 
 class Table(BaseModel):
     """A table in which no key is unknown."""
@@ -25,8 +30,11 @@ class Table(BaseModel):
 T = TypeVar("T", bound=Table)
 
 
-def load_table(path: Path, table: type[T]) -> T:
-    """Read a TOML file. Raises ValueError that names the file, the key and what it must be."""
+def load_table(path: Path, table: type[T], **changes: int | str | None) -> T:
+    """Read a TOML file, `changes` in place of its own values (None changes nothing).
+
+    Raises ValueError that names the file, the key and what it must be.
+    """
     where = printable(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -35,7 +43,7 @@ def load_table(path: Path, table: type[T]) -> T:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{where} can't be read as TOML: {error}") from error
     try:
-        return table.model_validate(values)
+        return table.model_validate(values | {k: v for k, v in changes.items() if v is not None})
     except ValidationError as error:
         raise ValueError(f"{where}: {_first(error, table)}") from None
 

@@ -26,7 +26,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.small.config import Amount, CompileMode, Count, Share, Table
+from training.small.config import Amount, CompileMode, Count, Seed, Share, Table
 from training.small.shape import SizeName
 
 
@@ -77,7 +77,7 @@ class Stage(Table):
 
 
 class Training(Table):
-    """A whole training. `start` is the folder of a saved model to begin from.
+    """A whole training. `start` is the folder of a saved model to begin from, or a shipped one by name.
 
     `lr` of stages is Muon's; AdamW's is `adamw_share` of it. The cosine ends at `final_share` of the peak.
     `ema_decay` above 0: what is saved is the running mean of the weights. `wide`: the residual stream stays
@@ -86,7 +86,7 @@ class Training(Table):
     """
 
     size: SizeName = "S"
-    seed: int = 0
+    seed: Seed = 0
     start: str = ""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     adamw_share: Amount = 1.0

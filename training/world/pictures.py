@@ -5,6 +5,8 @@ Shapes: K sprites, each SIDE x SIDE texels, stretched to the thing's box.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.world.names import KINDS, SHAPES, order_of_pictures
+from video.output import whole_file
 
 SIDE = 48
 DIGIT_ROWS, DIGIT_COLUMNS = 20, 12
@@ -47,15 +50,19 @@ class Cutouts:
         return found
 
     def save(self, path: Path) -> None:
-        """Pack them into one .npz, to take along."""
-        np.savez_compressed(
-            path,
-            rgb=self.rgb,
-            mask=self.mask,
-            aspect=self.aspect,
-            kind=np.array(self.kind),
-            held_out=np.array(self.held_out),
-        )
+        """Pack them into one .npz, to take along.
+
+        Raises ValueError for another suffix, MediaError where it can't be written.
+        """
+        with whole_file(path, suffix=".npz") as part:
+            np.savez_compressed(
+                part,
+                rgb=self.rgb,
+                mask=self.mask,
+                aspect=self.aspect,
+                kind=np.array(self.kind),
+                held_out=np.array(self.held_out),
+            )
 
 
 NO_CUTOUTS = Cutouts(
@@ -82,7 +89,7 @@ def load_cutouts(path: Path) -> Cutouts:
                     kind=tuple(packed["kind"].tolist()),
                     held_out=tuple(packed["held_out"].tolist()),
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path} is no file of packed cut-outs ({error})") from error
     found = list(_found(path))
     if not found:

@@ -95,6 +95,14 @@ def clearest(scene: Scene, happening: Happening) -> int | None:
     return int(best[(len(best) - 1) // 2]) if hidden.min() < 0.3 else None
 
 
+def has_clear_borders(scene: Scene, happening: Happening) -> bool:
+    """Whether it can be told when it begins and ends: its thing is seen there, and right before and after."""
+    first, last = happening.first, happening.last
+    around = [f for f in (first - 1, first, last, last + 1) if 0 <= f < len(scene.times_s)]
+    in_view = [f for f in around if scene.present[happening.thing, f]]
+    return bool(scene.visible[happening.thing, in_view].all())
+
+
 def shown_by(scene: Scene, happenings: Sequence[Happening]) -> tuple[tuple[Claim, ...], tuple[int, ...]]:
     """Evidence of happenings, a group each: one claim anywhere in it proves it."""
     claims, groups = [], []

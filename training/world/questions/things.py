@@ -18,6 +18,7 @@ from training.world.questions.telling import (
     Item,
     claim,
     clearest,
+    has_clear_borders,
     once,
     pick,
     seconds,
@@ -122,7 +123,7 @@ def _decides(scene: Scene, show: Happening, anchor: Happening, side: Side, words
 
 def first(rng: np.random.Generator, scene: Scene) -> Item | None:
     """Which flashes first, the red square or the blue ring?"""
-    flashes = once(scene, "flash")
+    flashes = [h for h in once(scene, "flash") if has_clear_borders(scene, h)]
     pairs = [(a, b) for a in flashes for b in flashes if a.first < b.first]
     if not pairs:
         return None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from grounding.errors import MediaError
 from tests.worlds import scene, scenes, write_stamps
 from training.world.batches import ANSWER, COORDINATE, Batches
 from training.world.levels import SIDE_PX, world
@@ -113,9 +114,29 @@ def test_cutouts_are_packed_and_unpacked_unchanged(cutouts: Cutouts, tmp_path: P
 def test_a_folder_without_cutouts_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tuxpaint-stamps-default"):
         load_cutouts(tmp_path)
-    (tmp_path / "broken.npz").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no file of packed cut-outs"):
-        load_cutouts(tmp_path / "broken.npz")
+
+
+@pytest.mark.parametrize("how", ["other", "cut off", "damaged", "lacking"])
+def test_a_damaged_file_of_cutouts_is_refused(cutouts: Cutouts, tmp_path: Path, how: str) -> None:
+    path = tmp_path / "packed.npz"
+    cutouts.save(path)
+    packed = bytearray(path.read_bytes())
+    if how == "other":
+        packed = bytearray(b"nothing")
+    elif how == "cut off":
+        del packed[len(packed) // 2 :]
+    elif how == "damaged":
+        packed[200:400] = bytes(200)
+    path.write_bytes(packed)
+    if how == "lacking":
+        np.savez(path, rgb=cutouts.rgb)
+    with pytest.raises(ValueError, match=r"packed\.npz is no file of packed cut-outs"):
+        load_cutouts(path)
+
+
+def test_a_place_that_cutouts_can_t_be_packed_to_is_told(cutouts: Cutouts, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="can't be written"):
+        cutouts.save(tmp_path / "nowhere" / "packed.npz")
 
 
 def stream(**changes: object) -> Batches:
