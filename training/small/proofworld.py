@@ -27,6 +27,9 @@ TOKENS = TokenIds(
     box_open=words.ID["<box>["],
     box_close=words.ID["]</box>"],
 )
+FINITE = 1_000_000
+"""The stage whose clips are those of every stage that has a number of them."""
+
 assert TOKENS.first_number == words.FIRST_NUMBER_ID
 
 
@@ -45,6 +48,16 @@ def found_cutouts(path: Path | None) -> Cutouts:
     return installed_cutouts() if path is None else load_cutouts(path)
 
 
+class Again:
+    """The first batches of a stream, over and over."""
+
+    def __init__(self, stream: Batches, count: int) -> None:
+        self._stream, self._count = stream, count
+
+    def __getitem__(self, k: int) -> Batch:
+        return self._stream[k % self._count]
+
+
 def proofworld(found: Cutouts) -> Source:
     """The world, with these cut-outs in it."""
 
@@ -56,17 +69,20 @@ def proofworld(found: Cutouts) -> Source:
             size=stage.batch,
             text_length=stage.text_len,
             seed=seed,
-            stage=lesson.number,
+            stage=lesson.number if stage.clips is None else FINITE,
             cutouts=found,
             shown=stage.shown,
             short_share=1.0 if stage.short_share is None else stage.short_share,
         )
 
     def batches_of(lesson: Lesson, seed: int) -> Batches:
-        if lesson.stage.level == "both":
+        stage = lesson.stage
+        if stage.level == "both":
             hard, plain = of_level("hard", lesson, seed), of_level("plain", lesson, seed)
-            return InTurn(hard, hard, plain)
-        return of_level(lesson.stage.level, lesson, seed)
+            made: Batches = InTurn(hard, hard, plain)
+        else:
+            made = of_level(stage.level, lesson, seed)
+        return made if stage.clips is None else Again(made, stage.clips // stage.batch)
 
     def renderer(device: torch.device) -> Renderer:
         return rendering.Renderer(found, device=device)

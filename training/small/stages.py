@@ -10,6 +10,7 @@ frames = 4          # of each clip: what the step is compiled for
 shown = [1, 4]      # the least and most frames of short clips; not given: every clip shows all
 short_share = 0.25  # of clips, whose number of frames is drawn from `shown`; not given: of each
 batch = 128         # clips a step
+clips = 25600       # how many different ones there are; not given: each is new
 steps = 600
 text_len = 184      # tokens of questions and answers after the frames
 sigma = 8.0         # of the bell around coordinates, in 1/1000 of the frame; 0: hard targets
@@ -31,7 +32,11 @@ from training.small.shape import SizeName
 
 
 class Stage(Table):
-    """One stage: what is shown, how many steps, and how it is learnt. `sigma_end`: where sigma ends."""
+    """One stage: what is shown, how many steps, and how it is learnt. `sigma_end`: where sigma ends.
+
+    `clips`: there are so many, the same for all stages that say so, seen again and again, as an annotated
+    data set is; not given, every clip is a new one.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     mix: dict[str, Amount]
@@ -39,6 +44,7 @@ class Stage(Table):
     frames: Count
     shown: tuple[Count, Count] | None = None
     short_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    clips: Count | None = None
     batch: Count
     steps: Count
     text_len: Count
@@ -46,6 +52,14 @@ class Stage(Table):
     sigma_end: Amount | None = None
     lr: Amount = 1e-3
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _has_whole_batches(self) -> Self:
+        if self.clips is not None and self.clips % self.batch:
+            raise ValueError(
+                f"stage {self.name!r}: clips = {self.clips} is no multiple of batch = {self.batch}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shows_what_it_has(self) -> Self:

@@ -156,7 +156,8 @@ def test_the_last_stages_of_the_shipped_config_show_a_fourth_of_their_clips_shor
         lesson.stage.name: source.batches(lesson, shipped.seed)[0].frames.tolist()
         for lesson in shipped.lessons()
     }
-    assert set(shown["see"]) == {4} and set(shown["plain"]) == {12}
+    assert set(shown["see"]) == {4}
+    assert sum(frames == 12 for frames in shown["plain"]) >= 48
     for name in ("hard", "sharp"):
         few = sum(frames < 12 for frames in shown[name])
         assert len(shown[name]) == 64 and 6 <= few <= 26
