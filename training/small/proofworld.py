@@ -50,7 +50,7 @@ def proofworld(found: Cutouts) -> Source:
 
     def of_level(level: LevelName, lesson: Lesson, seed: int) -> Batches:
         stage = lesson.stage
-        return batches.Batches(
+        stream = batches.Batches(
             world=world(level, "train", frames=stage.frames),
             mix=stage.mix,
             size=stage.batch,
@@ -59,6 +59,8 @@ def proofworld(found: Cutouts) -> Source:
             stage=lesson.number,
             cutouts=found,
         )
+        stream.check_room()
+        return stream
 
     def batches_of(lesson: Lesson, seed: int) -> Batches:
         if lesson.stage.level == "both":

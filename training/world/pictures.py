@@ -5,6 +5,7 @@ Shapes: K sprites, each SIDE x SIDE texels, stretched to the thing's box.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from grounding.errors import TrainingError, printable
 from training.world.names import KINDS, SHAPES, order_of_pictures
 
 SIDE = 48
@@ -47,15 +49,20 @@ class Cutouts:
         return found
 
     def save(self, path: Path) -> None:
-        """Pack them into one .npz, to take along."""
-        np.savez_compressed(
-            path,
-            rgb=self.rgb,
-            mask=self.mask,
-            aspect=self.aspect,
-            kind=np.array(self.kind),
-            held_out=np.array(self.held_out),
-        )
+        """Pack them into one .npz, to take along. Raises TrainingError where it can't be written."""
+        try:
+            np.savez_compressed(
+                path,
+                rgb=self.rgb,
+                mask=self.mask,
+                aspect=self.aspect,
+                kind=np.array(self.kind),
+                held_out=np.array(self.held_out),
+            )
+        except OSError as error:
+            raise TrainingError(
+                f"{printable(path)} can't be written ({error.strerror}): choose a place with room"
+            ) from error
 
 
 NO_CUTOUTS = Cutouts(
@@ -74,7 +81,7 @@ def load_cutouts(path: Path) -> Cutouts:
     """
     if path.is_file():
         try:
-            with np.load(path) as packed:
+            with open(path, "rb") as stream, np.load(stream) as packed:
                 return Cutouts(
                     rgb=packed["rgb"],
                     mask=packed["mask"],
@@ -82,12 +89,16 @@ def load_cutouts(path: Path) -> Cutouts:
                     kind=tuple(packed["kind"].tolist()),
                     held_out=tuple(packed["held_out"].tolist()),
                 )
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{path} is no file of packed cut-outs ({error})") from error
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{printable(path)} is no file of packed cut-outs ({type(error).__name__}): make it by "
+                "`proofreel train world --pack`"
+            ) from error
     found = list(_found(path))
     if not found:
         raise ValueError(
-            f"{path} holds no cut-outs: install Debian's tuxpaint-stamps-default, or name its stamps"
+            f"{printable(path)} holds no cut-outs: install Debian's tuxpaint-stamps-default, "
+            "or name its stamps"
         )
     loaded = [_cut(file) for _, file, _ in found]
     solid = [k for k, (_, mask, _) in enumerate(loaded) if mask.mean() >= LEAST_SOLID]
@@ -123,12 +134,17 @@ def _cut(path: Path) -> tuple[Bytes, Mask, float]:
     """One picture cropped to what is solid in it, on a square of SIDE texels, with its aspect."""
     from PIL import Image
 
-    with Image.open(path) as opened:
-        picture = opened.convert("RGBA")
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGBA")
+    except OSError as error:  # of which Pillow's own are
+        raise ValueError(
+            f"{printable(path)} is no picture that can be read: take it out of the folder"
+        ) from error
     solid = picture.getchannel("A").point(lambda a: 255 if a >= 128 else 0)
     box = solid.getbbox()
     if box is None:
-        raise ValueError(f"{path} shows nothing: take it out of the folder")
+        raise ValueError(f"{printable(path)} shows nothing: take it out of the folder")
     cropped = picture.crop(box)
     small = np.asarray(cropped.resize((SIDE, SIDE), Image.Resampling.BOX))
     return small[..., :3].copy(), small[..., 3] >= 128, (box[2] - box[0]) / (box[3] - box[1])
