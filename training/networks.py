@@ -98,9 +98,9 @@ def _decoder(built: Any) -> Any:
 def _config(name: str) -> tuple[Any, str]:
     from transformers import AutoConfig
 
-    if Path(name).is_dir():
-        from engines.qwen.checkpoint import open_checkpoint
+    from engines.qwen.checkpoint import on_disk, open_checkpoint
 
+    if on_disk(name) is not None:
         return open_checkpoint(name).config, printable(name)
     if name in PUBLISHED:
         path = _FOLDER / PUBLISHED[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class Plan:
         return {
             "schema": "proofreel.train-plan/1",
             "stage": self.stage,
-            "config": printable(self.config),
+            "config": printable(os.path.abspath(self.config)),
             "config_hash": hash_of(settings),
             "model": self._model(),
             "data": dict(self.data),

@@ -43,18 +43,23 @@ SHIPPED = ("proofreel-small",)
 """Checkpoints that come with Proofreel, by name; a directory of that name is meant by ./NAME."""
 
 
+def on_disk(name: str) -> Path | None:
+    """The directory of a checkpoint that needs no fetching: one that is shipped, or `name` itself."""
+    if name in SHIPPED:
+        return Path(__file__).parents[1] / "data" / name
+    return Path(name) if Path(name).is_dir() else None
+
+
 def find(name: str) -> Path:
     """The directory of a checkpoint: one that is shipped, `name` itself, or what the hub has under it,
     fetched when it isn't here.
 
     Raises EngineError when there is none of these.
     """
-    if name in SHIPPED:
-        return Path(__file__).parents[1] / "data" / name
-    path = Path(name)
-    if path.is_dir():
+    path = on_disk(name)
+    if path is not None:
         return path
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+    if Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise EngineError(
             f"{printable(name)} is no checkpoint: give a directory with a config.json, owner/name, "
             f"or {SHIPPED[0]}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from training.evaluate.suites import SUITES, check_suite
+from training.needs import need
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -81,6 +82,7 @@ def evaluate(
 ) -> None:
     """Ask an engine questions whose answers are known exactly; measure what, when, where and the proof."""
     check_suite(suite)
+    need("torch", extra="transformers")
     load = _engine_loader(
         engine, model=model, prompts=prompts, unchecked=unchecked, clips_at_once=clips_at_once
     )
@@ -215,6 +217,8 @@ def _engine_loader(
 
     words = None if prompts is None else load_prompts(prompts)
     check_engine(name, model=model, prompts=words, unchecked=unchecked)
+    if clips_at_once is not None and name == "spotter":
+        raise ValueError("engine spotter is shown as many clips as it can take: leave --clips-at-once out")
     return lambda: load_engine(
         name, model=model, prompts=words, unchecked=unchecked, clips_at_once=clips_at_once
     )

@@ -25,8 +25,11 @@ class Table(BaseModel):
 T = TypeVar("T", bound=Table)
 
 
-def load_table(path: Path, table: type[T]) -> T:
-    """Read a TOML file. Raises ValueError that names the file, the key and what it must be."""
+def load_table(path: Path, table: type[T], **given: int | str | None) -> T:
+    """Read a TOML file; what is `given` takes the place of the file's own, None of nothing.
+
+    Raises ValueError that names the file, the key and what it must be.
+    """
     where = printable(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -34,6 +37,7 @@ def load_table(path: Path, table: type[T]) -> T:
         raise ValueError(f"{where} is not there: name a TOML file with --config") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{where} can't be read as TOML: {error}") from error
+    values |= {name: value for name, value in given.items() if value is not None}
     try:
         return table.model_validate(values)
     except ValidationError as error:

@@ -256,6 +256,7 @@ def test_people_get_tables(spotted: tuple[dict[str, Any], Path], tmp_path: Path)
         (["proofworld", "--against", "gone.jsonl"], "gone.jsonl: can't read the records"),
         (["proofworld", "--out", "no/run.jsonl"], "no/run.jsonl: can't write records there"),
         (["proofworld", "--cutouts", "/nowhere"], "no cut-outs"),
+        (["proofworld", "--clips-at-once", "2"], "leave --clips-at-once out"),
     ],
 )
 def test_wrong_input_is_said_before_anything_is_asked(
