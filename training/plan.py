@@ -231,7 +231,7 @@ def _data_of(stage: Stage, data: Data | None) -> dict[str, Any]:
         }
     report = data.report
     return {
-        "root": printable(data.root),
+        "root": printable(os.path.abspath(data.root)),
         "split": split,
         "rows": len(data),
         "counted": True,

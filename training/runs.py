@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -172,5 +173,5 @@ def versions() -> dict[str, str]:
 
 
 def command_line() -> str:
-    """The command as it was typed."""
-    return " ".join(["proofreel", *sys.argv[1:]])
+    """The command as a shell takes it."""
+    return shlex.join(["proofreel", *sys.argv[1:]])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from training.runs import Run
+from training.runs import Run, command_line
 
 CONFIG = {"batch": 2, "stages": [{"name": "see", "mix": {"where": 1.0}}]}
 
@@ -45,3 +46,9 @@ def test_a_damaged_run_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ValueError, match=r"run\.json is damaged .*give another --out"):
         begun(tmp_path)
+
+
+def test_the_command_of_a_run_can_be_given_to_a_shell_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["proofreel", "train", "sft", "--data-root", "my films"]
+    monkeypatch.setattr("sys.argv", typed)
+    assert shlex.split(command_line()) == typed
