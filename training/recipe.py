@@ -134,7 +134,7 @@ class Learning(Part):
     keep: Annotated[int, Field(ge=2)] = 2
     log_every: Count = 1
     workers: Annotated[int, Field(ge=0)] = 4
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 class Sft(Learning):

@@ -61,6 +61,7 @@ def small(
     from training.owning import owned
     from training.runs import command_line
     from training.small.config import load_table
+    from training.small.device import compiler_told
     from training.small.loop import train
     from training.small.proofworld import found_cutouts, proofworld
     from training.small.stages import Training
@@ -70,9 +71,10 @@ def small(
     if profile:
         from training.small.profiling import profile_stages
 
-        profile_stages(training, source=source, device=on, told=tell)
+        with compiler_told():
+            profile_stages(training, source=source, device=on, told=tell)
         return
-    with owned(out):
+    with owned(out), compiler_told():
         model = train(training, source=source, out=out, device=on, command=command_line(), told=tell)
     _print(model, out, schema="train-small" if as_json else None)
 
@@ -95,6 +97,7 @@ def small_gspo(
     from training.owning import owned
     from training.runs import command_line
     from training.small.config import load_table
+    from training.small.device import compiler_told
     from training.small.examining import examiner_of
     from training.small.gspo import practise
     from training.small.practice import Practice
@@ -102,7 +105,7 @@ def small_gspo(
 
     config, on = load_table(config_at(practice), Practice, seed=seed, start=start), device_of(device)
     found = found_cutouts(cutouts)
-    with owned(out), examiner_of(config, found) as examiner:
+    with owned(out), compiler_told(), examiner_of(config, found) as examiner:
         model = practise(
             config,
             source=proofworld(found),

@@ -14,6 +14,7 @@ CompileMode = Literal["off", "parts", "default", "max-autotune-no-cudagraphs"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Table(BaseModel):

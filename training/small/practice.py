@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.small.config import Amount, CompileMode, Count, Share, Table
+from training.small.config import Amount, CompileMode, Count, Seed, Share, Table
 from training.small.shape import SizeName
 
 
@@ -35,7 +35,7 @@ class Practice(Table):
     """
 
     size: SizeName = "S"
-    seed: int = 0
+    seed: Seed = 0
     start: str
     level: Literal["plain", "hard"] = "hard"
     mix: dict[str, Amount]

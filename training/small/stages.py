@@ -24,7 +24,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.small.config import Amount, CompileMode, Count, Share, Table
+from training.small.config import Amount, CompileMode, Count, Seed, Share, Table
 from training.small.shape import SizeName
 
 
@@ -64,7 +64,7 @@ class Training(Table):
     """
 
     size: SizeName = "S"
-    seed: int = 0
+    seed: Seed = 0
     start: str = ""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     adamw_share: Amount = 1.0

@@ -78,6 +78,11 @@ def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, t
     [
         ("batch = 2", "bach = 2", r"no setting stages\.0\.bach; there are name, mix"),
         ('size = "tiny"', 'size = "tiny"\nstepps = 1', r"no setting stepps; there are size"),
+        (
+            'size = "tiny"',
+            'size = "tiny"\nseed = -1',
+            r"seed = -1: input should be greater than or equal to 0",
+        ),
         ("batch = 2", "batch = 0", r"stages\.0\.batch = 0: input should be greater than or equal to 1"),
         ("frames = 2\n", "", r"stages\.0\.frames is missing"),
         ('size = "tiny"', 'size = "XL"', r"size = 'XL': input should be 'S' or 'tiny'"),
@@ -234,3 +239,15 @@ def test_paths_of_the_document_are_absolute(
     asked = ["train", "small", "--config", config.name, "--out", "run", "--device", "cpu", "--json"]
     document = json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).stdout)
     assert (document["run"], document["model"]) == (str(tmp_path / "run"), str(tmp_path / "run/model"))
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(config: Path, tmp_path: Path) -> None:
+    config.write_text(CONFIG.replace('"off"', '"default"'), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "proofreel", "train", "small", "--config", str(config), "--device", "cpu"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        env={"PATH": "", "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "compiled")},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "No working C++ compiler found" in done.stderr.splitlines()[-1]
+    assert 'install a C++ compiler (gcc), or set compile = "off"' in done.stderr.splitlines()[-1]
