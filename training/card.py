@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engines.qwen.checkpoint import on_disk
 from training.recipe import Recipe, Stage
 from training.report import documents, environment
 from training.runs import Run
@@ -35,7 +36,7 @@ def write_card(run: Run, recipe: Recipe, stage: Stage, *, prepared: Prepared, fo
             run=documents(run),
             name=run.folder.name,
             base=recipe.model.checkpoint,
-            on_hub=not Path(recipe.model.checkpoint).is_dir(),
+            on_hub=on_disk(recipe.model.checkpoint) is None,
             started=recipe.gspo.start_from if recipe.gspo is not None and stage == "gspo" else None,
             method=METHODS[stage],
             tuned=_tuned(recipe),

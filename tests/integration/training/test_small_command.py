@@ -228,6 +228,13 @@ def test_a_start_on_the_command_line_is_all_that_a_practice_needs(tmp_path: Path
         CliRunner().invoke(app, asked, catch_exceptions=False)
     with pytest.raises(ValueError, match=r"nowhere holds no model\.safetensors"):
         CliRunner().invoke(app, [*asked, "--start", "nowhere"], catch_exceptions=False)
+    cut_short = tmp_path / "cut"
+    cut_short.mkdir()
+    (cut_short / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(
+        ValueError, match=r"cut/model\.safetensors is no safetensors file, or one that was cut"
+    ):
+        CliRunner().invoke(app, [*asked, "--start", str(cut_short)], catch_exceptions=False)
     with pytest.raises(ValueError, match=r"proofreel-small/model\.safetensors holds weights of another size"):
         CliRunner().invoke(app, [*asked, "--start", "proofreel-small"], catch_exceptions=False)
 
