@@ -29,6 +29,7 @@ demo: install
 
 docs: install
 	$(BIN)/python -m scripts.cli_reference > docs/cli.md
+	$(BIN)/python -m scripts.training_results > docs/results/training.md
 
 wheel: install
 	$(BIN)/pip wheel --no-deps --wheel-dir dist .

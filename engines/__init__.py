@@ -43,7 +43,12 @@ _EXTRAS = {"transformers": "transformers", "onnx": "transformers", "tensorrt": "
 
 
 def check_engine(
-    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+    name: str,
+    *,
+    model: str | None = None,
+    prompts: PromptSet | None = None,
+    unchecked: bool = False,
+    clips_at_once: int | None = None,
 ) -> None:
     """That an engine of that name takes these. Raises ValueError; loads nothing."""
     if name not in ENGINES:
@@ -52,6 +57,8 @@ def check_engine(
         for flag, value in {"--model": model, "--prompts": prompts}.items():
             if value is not None:
                 raise ValueError(f"engine spotter has networks and words of its own: leave {flag} out")
+        if clips_at_once is not None:
+            raise ValueError("engine spotter looks at one clip after the other: leave --clips-at-once out")
     elif not model:
         raise ValueError(f"engine {name} needs --model: {_MODELS[name]}")
     if unchecked and name not in EXPORTED:
@@ -74,13 +81,13 @@ def load_engine(
     `model` is the checkpoint or the export of an engine that runs one, and `prompts` the words it is asked in
     (None: Proofreel's); `unchecked` runs an export that was not held against its checkpoint; `clips_at_once`
     are put to such an engine together (None: its default). The rest is the spotter's: its `settings` (None:
-    its defaults); `num_threads` None lets it use every core; `cache_dir`
-    holds compiled models (None: the user's cache folder).
+    its defaults); `num_threads` None lets it use every core; `cache_dir` holds compiled models (None: the
+    user's cache folder).
 
     Raises ValueError for an unknown name or what doesn't go with it, EngineError for a model that can't be
     used or a library that isn't there.
     """
-    check_engine(name, model=model, prompts=prompts, unchecked=unchecked)
+    check_engine(name, model=model, prompts=prompts, unchecked=unchecked, clips_at_once=clips_at_once)
     if name == "spotter":
         from engines.spotter.engine import Spotter
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.manifest import Manifest
+from engines.qwen.checkpoint import SHIPPED
 from grounding.errors import ExportError, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A hub name, or a directory as seen from the export (both may be moved); the adapter likewise."""
+    """A name (of the hub, or shipped), or a directory as seen from the export (both may be moved); so the
+    adapter.
+    """
 
     checkpoint: str
     adapter: str | None
@@ -20,8 +23,9 @@ class Origin:
 
 def origin_of(name: str, *, out: Path, adapter: Path | None) -> Origin:
     """What the manifest of an export in `out` remembers of its checkpoint, and of an adapter."""
+    is_directory = name not in SHIPPED and Path(name).is_dir()
     return Origin(
-        checkpoint=_seen_from(Path(name), out) if Path(name).is_dir() else name,
+        checkpoint=_seen_from(Path(name), out) if is_directory else name,
         adapter=None if adapter is None else _seen_from(adapter, out),
     )
 

@@ -33,14 +33,14 @@ def _model() -> str:
     """What the shipped model reaches, by level and split."""
     documents = {n: d for n, d in _documents("sft-*").items() if d["control"] is None and _seed(n) == 0}
     rows = [
-        [d["level"], d["split"], d["n"], *_values(d, ROWS), _value(d, "parse_rate")]
+        [d["level"], d["split"], "chains" if d["asked_kinds"] else "all", d["n"], *_values(d, ROWS)]
         for d in documents.values()
     ]
-    kinds = [_kinds(d) for d in documents.values() if d["split"] in ("iid", "objects")]
+    kinds = [_kinds(d) for d in documents.values() if not d["asked_kinds"]]
     return "\n\n".join(
         [
             "## The shipped model",
-            _table(["level", "split", "n", *map(_title, ROWS), "in the grammar"], rows),
+            _table(["level", "split", "asked", "n", *map(_title, ROWS)], rows),
             *kinds,
         ]
     )

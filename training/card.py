@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.qwen.checkpoint import on_disk
+from engines.qwen.checkpoint import find_here
 from training.recipe import Recipe, Stage
 from training.report import documents, environment
 from training.runs import Run
@@ -17,6 +17,11 @@ UNKNOWN = "not known to us: ask its owner"
 
 LICENCES: tuple[tuple[str, str], ...] = (
     ("TreeVGR", "annotations: Apache-2.0 (huggingface.co/datasets/HaochenWang/TreeVGR-SFT-35K)"),
+    (
+        "proofworld",
+        "clips: rendered by Proofreel; cut-outs on the hard level: Debian's tuxpaint-stamps-default, whose "
+        "copyright file names their owners",
+    ),
     ("videor1", "annotations: Apache-2.0 (huggingface.co/datasets/Video-R1/Video-R1-data)"),
 )
 """By the beginning of a source's name: what its page states. Pictures and videos have owners of their own."""
@@ -36,7 +41,7 @@ def write_card(run: Run, recipe: Recipe, stage: Stage, *, prepared: Prepared, fo
             run=documents(run),
             name=run.folder.name,
             base=recipe.model.checkpoint,
-            on_hub=on_disk(recipe.model.checkpoint) is None,
+            on_hub=find_here(recipe.model.checkpoint) is None,
             started=recipe.gspo.start_from if recipe.gspo is not None and stage == "gspo" else None,
             method=METHODS[stage],
             tuned=_tuned(recipe),

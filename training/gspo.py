@@ -19,6 +19,7 @@ from trl.trainer.utils import RepeatSampler
 from engines.qwen.shapes import COORDINATES, Shapes
 from training.lessons import Lesson
 from training.material import Material
+from training.policy import zero_variance_share
 from training.processor import LessonProcessor
 from training.recipe import Gspo, Recipe
 from training.rewards import RewardOptions, RewardSet, reward_functions, reward_set
@@ -131,10 +132,8 @@ class GspoTrainer(GoesOn, GRPOTrainer):  # type: ignore[misc]
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
         rewards: Tensor = super()._calculate_rewards(*args, **kwargs)
-        weights = self.reward_weights.to(rewards.device)
-        self._log_now(
-            "zero_variance_share", zero_variance_share(rewards * weights, group=self.num_generations)
-        )
+        sums = (rewards * self.reward_weights.to(rewards.device)).nansum(dim=1)
+        self._log_now("zero_variance_share", zero_variance_share(sums, group_size=self.num_generations))
         return rewards
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
@@ -173,12 +172,6 @@ class EpochSampler(RepeatSampler):  # type: ignore[misc]
 def pictures(lesson: Lesson) -> list[Image.Image]:
     """The lesson's pictures one by one: TRL counts them, and vLLM sees them."""
     return [Image.fromarray(lesson.seen.frames[picture.frames[0]]) for picture in lesson.seen.pictures]
-
-
-def zero_variance_share(rewards_NK: Tensor, *, group: int) -> float:
-    """The share of groups in which every answer has the same sum of rewards; NaN parts don't apply."""
-    sums = rewards_NK.nansum(dim=1).view(-1, group)
-    return float((sums.amax(dim=1) - sums.amin(dim=1) < 1e-6).float().mean())
 
 
 def kl_from(before_BT: Tensor, now_BT: Tensor, *, mask: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engines.qwen.checkpoint import SHIPPED, find_here, open_checkpoint
 from engines.qwen.shapes import Shapes, shapes_of
 from grounding.errors import EngineError, printable
 from training.recipe import Model
@@ -43,7 +44,7 @@ class Network:
 
 
 def network_of(model: Model) -> Network:
-    """The network of the recipe's checkpoint: by a directory's config, or a known hub name's published one.
+    """The network of the recipe's checkpoint: by its own config, or a known hub name's published one.
 
     Raises EngineError for a checkpoint that is neither, or is of another family.
     """
@@ -98,14 +99,12 @@ def _decoder(built: Any) -> Any:
 def _config(name: str) -> tuple[Any, str]:
     from transformers import AutoConfig
 
-    from engines.qwen.checkpoint import on_disk, open_checkpoint
-
-    if on_disk(name) is not None:
+    if find_here(name) is not None:
         return open_checkpoint(name).config, printable(name)
     if name in PUBLISHED:
         path = _FOLDER / PUBLISHED[name]
         return AutoConfig.from_pretrained(path), f"published config.json of {name}"
     raise EngineError(
         f"{printable(name)} is no directory here, and a plan knows no config of that name: give a directory "
-        f"as --model, or one of {', '.join(PUBLISHED)}"
+        f"as --model, or one of {', '.join((*SHIPPED, *PUBLISHED))}"
     )

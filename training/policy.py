@@ -22,6 +22,9 @@ Aggregation = Literal["sum_then_normalize", "normalize_then_sum"]
 STD_SLACK = 1e-4
 """Added to a standard deviation before dividing by it, as TRL does: equal rewards give advantages of 0."""
 
+SPREAD = 1e-6
+"""Rewards of a group that differ by no more are alike: so much rounding leaves between equal sums."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyLoss:
@@ -119,7 +122,7 @@ def zero_variance_share(rewards_B: Tensor, *, group_size: int) -> float:
     _check_groups(rewards_B, group_size)
     groups_NG = rewards_B.view(-1, group_size)
     spread_N = groups_NG.max(dim=1).values - groups_NG.min(dim=1).values
-    return float((spread_N <= 1e-8).to(torch.float32).mean())
+    return float((spread_N <= SPREAD).to(torch.float32).mean())
 
 
 def _check_groups(rewards: Tensor, group_size: int) -> None:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.qwen.checkpoint import Checkpoint, on_disk
+from engines.qwen.checkpoint import Checkpoint, find_here
 from engines.qwen.shapes import COORDINATES
 from grounding.errors import TrainingError, printable
 from grounding.prompts import PROOFREEL, PromptSet, load_prompts
@@ -93,7 +93,7 @@ def planned(stage: Stage, recipe: Recipe, *, config: Path, told: Told) -> Plan:
         return make_plan(stage, recipe, config=config, data=None)
     data = _opened(stage, recipe, data_root(recipe), told=told)
     name = start_of(stage, recipe)
-    if on_disk(name) is None:
+    if find_here(name) is None:
         return make_plan(stage, recipe, config=config, data=data)
     checkpoint = open_student(recipe.model, name=name)
     teacher = teacher_of(checkpoint, layout=recipe.model.layout, frames=recipe.frames)

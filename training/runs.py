@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grounding.errors import printable
 from training.owning import LOCK
@@ -53,7 +54,6 @@ class Run:
         if before is not None:
             changed = [name for name, value in facts.items() if before.get(name) != value]
             if not changed:
-                run._close_last_line()
                 return run
             if not run._is_bare():
                 raise ValueError(
@@ -69,8 +69,11 @@ class Run:
 
     def log(self, step: int, **values: float | str | None) -> None:
         """Append what was measured at `step`."""
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, **values}) + "\n")
+        line = json.dumps({"step": step, **values}) + "\n"
+        with open(self.folder / "metrics.jsonl", "a+b") as stream:
+            if stream.tell() and _last_byte(stream) != b"\n":  # a kill cut the line before short
+                line = "\n" + line
+            stream.write(line.encode("utf-8"))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What was logged, in order; of a step that was logged again after a resume, the later line."""
@@ -106,13 +109,6 @@ class Run:
         shown = [f"{name} is {here.get(name)!r} there, {wanted.get(name)!r} here" for name in names[:3]]
         return f" ({'; '.join(shown)})" if here and shown else ""
 
-    def _close_last_line(self) -> None:
-        """End a line that a kill cut short, so that the next one stands by itself."""
-        path = self.folder / "metrics.jsonl"
-        if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            with open(path, "ab") as stream:
-                stream.write(b"\n")
-
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         if not path.is_file():
@@ -139,6 +135,11 @@ def flat(config: Mapping[str, Any] | list[Any], prefix: str = "") -> dict[str, A
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+def _last_byte(stream: IO[bytes]) -> bytes:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1)
 
 
 def hash_of(config: Mapping[str, Any]) -> str:

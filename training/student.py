@@ -29,12 +29,14 @@ def open_student(model: Model, *, name: str | None = None) -> Checkpoint:
 
 
 def load_student(checkpoint: Checkpoint, model: Model, teacher: Teacher) -> Any:
-    """The model: what is to be trained asks for gradients; its config says what it was trained on."""
+    """The model: what is to be trained asks for gradients; its config says what it was trained on, and keeps
+    what else the checkpoint's own says to engines.
+    """
     # Full tuning changes weights by less than bfloat16 can hold; the trainer computes in it all the same.
     frozen = model.tuning == "lora"
     student = load_weights(checkpoint, dtype=DTYPES[model.dtype] if frozen else "float32")
     speed_up(student)
-    setattr(student.config, OWN_SECTION, own_section(teacher))
+    setattr(student.config, OWN_SECTION, {**checkpoint.own, **own_section(teacher)})
     if model.freeze_vision:
         student.model.visual.requires_grad_(False)
     return student

@@ -43,22 +43,15 @@ SHIPPED = ("proofreel-small",)
 """Checkpoints that come with Proofreel, by name; a directory of that name is meant by ./NAME."""
 
 
-def on_disk(name: str) -> Path | None:
-    """The directory of a checkpoint that needs no fetching: one that is shipped, or `name` itself."""
-    if name in SHIPPED:
-        return Path(__file__).parents[1] / "data" / name
-    return Path(name) if Path(name).is_dir() else None
-
-
 def find(name: str) -> Path:
     """The directory of a checkpoint: one that is shipped, `name` itself, or what the hub has under it,
     fetched when it isn't here.
 
     Raises EngineError when there is none of these.
     """
-    path = on_disk(name)
-    if path is not None:
-        return path
+    local = find_here(name)
+    if local is not None:
+        return local
     if Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise EngineError(
             f"{printable(name)} is no checkpoint: give a directory with a config.json, owner/name, "
@@ -75,6 +68,14 @@ def find(name: str) -> Path:
             f"{printable(name)} is no directory here, and the hub gives no checkpoint of that name "
             f"({why}): check the name and the network, or give a directory"
         ) from error
+
+
+def find_here(name: str) -> Path | None:
+    """The directory of a checkpoint that is shipped or on this disk, or None: nothing is fetched."""
+    if name in SHIPPED:
+        return Path(__file__).parents[1] / "data" / name
+    path = Path(name)
+    return path if path.is_dir() else None
 
 
 def open_checkpoint(name: str) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Training data: STGR rows, looked through, streamed as examples, and made from other annotations."""
+"""Training data: STGR rows, looked through, read as examples, and made from other annotations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from training.data.report import Finding as Finding
     from training.data.report import Report as Report
     from training.data.rows import Row as Row
-    from training.data.stream import Stream as Stream
     from training.data.truths import completion_of as completion_of
     from training.data.truths import truth_of as truth_of
     from training.data.view import ModelView as ModelView
@@ -30,7 +29,6 @@ __all__ = [
     "Report",
     "Row",
     "Split",
-    "Stream",
     "Unusable",
     "check",
     "completion_of",
@@ -47,7 +45,6 @@ _HOME = {
     "Report": "report",
     "Row": "rows",
     "Split": "layout",
-    "Stream": "stream",
     "Unusable": "examples",
     "check": "checking",
     "completion_of": "truths",

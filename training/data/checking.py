@@ -16,6 +16,7 @@ from training.data.report import NOTES, Finding, Kind, Report, SourceCount
 from training.data.rows import BrokenRow, Row, read_rows
 from training.data.texts import reasoning
 from training.data.truths import check_times, sides_alike, truth_of
+from training.truth import Truth
 
 Told = Callable[[int], None]
 """Told how many rows were looked at."""
@@ -80,8 +81,6 @@ class _Checker:
         if row.id in self.ids:
             yield "duplicate", f"the id {row.id[:100]!r} stands on an earlier row"
         self.ids.add(row.id)
-        if self.split == "sft" and not row.reasoning_process:
-            yield "row", "reasoning_process: it is missing or empty, and SFT needs one"
         texts = list(self._texts(row))
         yield from texts
         readable = not any(kind in ("answer", "evidence") for kind, _ in texts)
@@ -89,11 +88,13 @@ class _Checker:
 
     def _texts(self, row: Row) -> Iterator[tuple[Kind, str]]:
         try:
-            truth_of(row)
+            truth = truth_of(row)
         except ValueError as error:
             text = str(error)
             yield ("evidence" if text.startswith(("key_items", "key frame")) else "answer"), text
             return
+        if self.split == "sft" and not row.reasoning_process and not _needs_no_more(row, truth):
+            yield "row", "reasoning_process: it is missing or empty, and SFT needs one"
         if row.reasoning_process:
             for problem in reasoning(row).problems:
                 if problem.kind not in _QUIET_PROBLEMS:
@@ -131,6 +132,13 @@ class _Checker:
             return _open_picture(path) if is_picture else _open_video(path)
         except MediaError as error:
             return "media", str(error)
+
+
+def _needs_no_more(row: Row, truth: Truth) -> bool:
+    """Whether a reasoning may be empty, though not missing: a box proves itself, and what the clip doesn't
+    tell can't be pointed at.
+    """
+    return row.reasoning_process is not None and (truth.abstains or truth.box is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

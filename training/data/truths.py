@@ -52,7 +52,7 @@ def truth_of(row: Row) -> Truth:
     Raises ValueError for an answer that its task can't have, and for a box or time that can't be.
     """
     answer = said(row)
-    is_whole = bool(answer.spans) or answer.box is not None
+    is_whole = bool(answer.spans) or answer.box is not None or answer.abstains
     return Truth(
         task=row.task,
         answer=answer.letter if answer.letter or is_whole else answer.text,

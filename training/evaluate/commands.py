@@ -216,9 +216,7 @@ def _engine_loader(
     from grounding.prompts import load_prompts
 
     words = None if prompts is None else load_prompts(prompts)
-    check_engine(name, model=model, prompts=words, unchecked=unchecked)
-    if clips_at_once is not None and name == "spotter":
-        raise ValueError("engine spotter is shown as many clips as it can take: leave --clips-at-once out")
+    check_engine(name, model=model, prompts=words, unchecked=unchecked, clips_at_once=clips_at_once)
     return lambda: load_engine(
         name, model=model, prompts=words, unchecked=unchecked, clips_at_once=clips_at_once
     )

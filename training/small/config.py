@@ -14,7 +14,11 @@ CompileMode = Literal["off", "parts", "default", "max-autotune-no-cudagraphs"]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+MOST_SEED = 2**31 - 1
+"""A step's own seed is the run's with the step's number beside it, and PyTorch takes 64 bits."""
+
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 
 
 class Table(BaseModel):
@@ -26,8 +30,8 @@ class Table(BaseModel):
 T = TypeVar("T", bound=Table)
 
 
-def load_table(path: Path, table: type[T], **given: int | str | None) -> T:
-    """Read a TOML file; what is `given` takes the place of the file's own, None of nothing.
+def load_table(path: Path, table: type[T], **changes: int | str | None) -> T:
+    """Read a TOML file, `changes` in place of its own values (None changes nothing).
 
     Raises ValueError that names the file, the key and what it must be.
     """
@@ -38,9 +42,8 @@ def load_table(path: Path, table: type[T], **given: int | str | None) -> T:
         raise ValueError(f"{where} is not there: name a TOML file with --config") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{where} can't be read as TOML: {error}") from error
-    values |= {name: value for name, value in given.items() if value is not None}
     try:
-        return table.model_validate(values)
+        return table.model_validate(values | {k: v for k, v in changes.items() if v is not None})
     except ValidationError as error:
         raise ValueError(f"{where}: {_first(error, table)}") from None
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from grounding.errors import TrainingError
-from training.policy import group_advantages, policy_loss, zero_variance_share
+from training.policy import SPREAD, group_advantages, policy_loss, zero_variance_share
 from training.runs import Run
 from training.small.checkpoints import load_state, save_state
 from training.small.device import autocast, compiled, device_name
@@ -33,8 +33,6 @@ from training.small.source import Source
 from training.small.student import Student
 
 MODEL = "model"
-SPREAD = 1e-6
-"""Rewards of a group that differ by less are alike."""
 
 Told = Callable[[str], None]
 

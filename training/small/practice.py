@@ -1,7 +1,7 @@
 """How the small model practises: the settings of its GSPO, from a TOML file.
 
 size = "S"
-start = "runs/proofreel-small/model"   # the saved model that begins
+start = "runs/proofreel-small/model"   # the saved model that begins; or proofreel-small, as shipped
 level = "hard"
 prompts = 64          # questions a rollout, each about a clip of its own
 copies = 8            # answers drawn for each

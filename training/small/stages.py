@@ -55,7 +55,7 @@ class Stage(Table):
 
 
 class Training(Table):
-    """A whole training. `start` is the folder of a saved model to begin from.
+    """A whole training. `start` is the folder of a saved model to begin from, or a shipped one by name.
 
     `lr` of stages is Muon's; AdamW's is `adamw_share` of it. The cosine ends at `final_share` of the peak.
     `ema_decay` above 0: what is saved is the running mean of the weights. `wide`: the residual stream stays

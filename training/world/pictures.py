@@ -6,6 +6,7 @@ Shapes: K sprites, each SIDE x SIDE texels, stretched to the thing's box.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from grounding.errors import TrainingError, printable
+from grounding.errors import printable
 from training.world.names import KINDS, SHAPES, order_of_pictures
+from video.output import whole_file
 
 SIDE = 48
 DIGIT_ROWS, DIGIT_COLUMNS = 20, 12
@@ -49,20 +51,19 @@ class Cutouts:
         return found
 
     def save(self, path: Path) -> None:
-        """Pack them into one .npz, to take along. Raises TrainingError where it can't be written."""
-        try:
+        """Pack them into one .npz, to take along.
+
+        Raises ValueError for another suffix, MediaError where it can't be written.
+        """
+        with whole_file(path, suffix=".npz") as part:
             np.savez_compressed(
-                path,
+                part,
                 rgb=self.rgb,
                 mask=self.mask,
                 aspect=self.aspect,
                 kind=np.array(self.kind),
                 held_out=np.array(self.held_out),
             )
-        except OSError as error:
-            raise TrainingError(
-                f"{printable(path)} can't be written ({error.strerror}): choose a place with room"
-            ) from error
 
 
 NO_CUTOUTS = Cutouts(
@@ -89,7 +90,7 @@ def load_cutouts(path: Path) -> Cutouts:
                     kind=tuple(packed["kind"].tolist()),
                     held_out=tuple(packed["held_out"].tolist()),
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(
                 f"{printable(path)} is no file of packed cut-outs ({type(error).__name__}): make it by "
                 "`proofreel train world --pack`"

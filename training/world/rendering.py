@@ -120,7 +120,9 @@ class Renderer:
             turned = torch.where(scene["mirrored"][:, k, None, None, None], -u, u)
             place = self._texel_of(scene["sprite"][:, k, None, None, None], turned, v)
             inside = (u.abs() < 1) & (v.abs() < 1) & scene["present"][:, k, :, None, None]
-            hit = inside & self._masks[place]
+            digit = scene["digit"][:, k, :, None, None]
+            is_picture = scene["sprite"][:, k, None, None, None] >= len(SHAPES)
+            hit = inside & (self._masks[place] | (is_picture & _plate(digit, u, v)))
             texel = torch.where(hit, place, texel)
             top = torch.where(hit, k, top)
             across, down = torch.where(hit, u, across), torch.where(hit, v, down)
@@ -156,8 +158,7 @@ class Renderer:
         inside = (column >= 0) & (column < DIGIT_COLUMNS) & (row >= 0) & (row < DIGIT_ROWS) & (digit >= 0)
         place = digit.clamp_min(0) * (DIGIT_ROWS * DIGIT_COLUMNS)
         place = place + row.clamp(0, DIGIT_ROWS - 1) * DIGIT_COLUMNS + column.clamp(0, DIGIT_COLUMNS - 1)
-        plate = (u.abs() < GLYPH[0] + 0.12) & (v.abs() < GLYPH[1] + 0.12) & (digit >= 0)
-        return inside & self._digits[place], plate
+        return inside & self._digits[place], _plate(digit, u, v)
 
     def _noise_of(self, scene: Mapping[str, Tensor]) -> Tensor:
         """Grain: one table read from another place in every frame."""
@@ -166,3 +167,8 @@ class Renderer:
         columns = (scene["noise_at"][..., 1, None] + at) % NOISE_SIDE
         grain = self._noise[:, rows[..., :, None], columns[..., None, :]]  # [3, B, T, side, side]
         return grain.permute(1, 2, 0, 3, 4) * scene["noise"][:, None, None, None, None]
+
+
+def _plate(digit: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Where the plate is that pictures have behind a digit; it is whole also where they have holes."""
+    return (u.abs() < GLYPH[0] + 0.12) & (v.abs() < GLYPH[1] + 0.12) & (digit >= 0)

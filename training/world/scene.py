@@ -107,7 +107,7 @@ def sample_scene(rng: np.random.Generator, *, world: World, cutouts: Cutouts) ->
     centres = paths.at(times_s)
     present, flashing, digits = _schedule(rng, showing, world)
     boxes = np.concatenate([centres - radii[:, None], centres + radii[:, None]], -1)
-    hidden = _hidden(boxes, present)
+    hidden = hidden_share(boxes, present)
     zone = _zone(rng) if rng.random() < world.zone_chance else None
     return Scene(
         names=tuple(names[k] for k in order),
@@ -245,7 +245,7 @@ def _put(
     row[begin : begin + length] = value
 
 
-def _hidden(boxes_NT4: Floats, present: Bools) -> Floats:
+def hidden_share(boxes_NT4: Floats, present: Bools) -> Floats:
     """[N, T] which share of a thing's box those above it cover, at most 1."""
     corners = np.maximum(boxes_NT4[:, None, :, :2], boxes_NT4[None, :, :, :2])
     ends = np.minimum(boxes_NT4[:, None, :, 2:], boxes_NT4[None, :, :, 2:])

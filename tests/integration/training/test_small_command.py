@@ -85,6 +85,11 @@ def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, t
         ),
         ("batch = 2", "batch = 0", r"stages\.0\.batch = 0: input should be greater than or equal to 1"),
         ("frames = 2\n", "", r"stages\.0\.frames is missing"),
+        (
+            'size = "tiny"',
+            'size = "tiny"\nseed = 2147483648',
+            r"seed = 2147483648: input should be less than",
+        ),
         ('size = "tiny"', 'size = "XL"', r"size = 'XL': input should be 'S' or 'tiny'"),
         ("checkpoint_every = 2", "checkpoint_every = 3\nseed = 1", None),
         ("log_every = 1", "log_every = 3", r"checkpoint_every 2 is no multiple of log_every 3"),
@@ -185,6 +190,13 @@ def test_a_wrong_practice_is_refused_in_one_sentence(
 def test_the_shipped_practice_is_read() -> None:
     shipped = load_table(ROOT / "configs" / "proofreel-small-gspo.toml", Practice)
     assert (shipped.epsilon, shipped.epsilon_high, shipped.ratio) == (3e-4, 4e-4, "sequence")
+
+
+def test_a_seed_that_no_step_could_be_made_of_is_refused(config: Path, tmp_path: Path) -> None:
+    asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    with pytest.raises(ValueError, match="seed = 99999999999: input should be less than"):
+        CliRunner().invoke(app, [*asked, "--seed", "99999999999"], catch_exceptions=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_goes_on_from_another_model_with_another_seed(config: Path, tmp_path: Path) -> None:

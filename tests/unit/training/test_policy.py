@@ -146,6 +146,12 @@ def test_a_group_of_equal_rewards_teaches_nothing_and_is_counted() -> None:
     assert zero_variance_share(rewards.flatten(), group_size=2) == 0.5
 
 
+def test_sums_that_rounding_alone_tells_apart_are_counted_as_equal() -> None:
+    sums = torch.tensor([1.6, 1.6 + 1.2e-7])  # neighbours in float32
+    assert sums[0] != sums[1]
+    assert zero_variance_share(sums, group_size=2) == 1.0
+
+
 def test_normalised_apart_a_narrow_reward_counts_as_much_as_a_wide_one() -> None:
     narrow = torch.tensor([0.1, 0.2, 0.1, 0.2]).double()
     wide = torch.tensor([0.0, 1.0, 1.0, 0.0]).double()

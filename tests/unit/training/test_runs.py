@@ -33,14 +33,6 @@ def test_what_another_run_has_otherwise_is_named(tmp_path: Path) -> None:
         begun(tmp_path, other, seed=1)
 
 
-def test_a_line_that_a_kill_cut_short_does_not_take_the_next_one_with_it(tmp_path: Path) -> None:
-    begun(tmp_path).log(1, loss=1.0)
-    with open(tmp_path / "metrics.jsonl", "a") as stream:
-        stream.write('{"step": 2, "lo')
-    begun(tmp_path).log(2, loss=0.5)
-    assert [entry["loss"] for entry in begun(tmp_path).metrics()] == [1.0, 0.5]
-
-
 def test_a_damaged_run_file_is_named(tmp_path: Path) -> None:
     begun(tmp_path)
     (tmp_path / "run.json").write_text("{")
@@ -52,3 +44,37 @@ def test_the_command_of_a_run_can_be_given_to_a_shell_again(monkeypatch: pytest.
     typed = ["proofreel", "train", "sft", "--data-root", "my films"]
     monkeypatch.setattr("sys.argv", typed)
     assert shlex.split(command_line()) == typed
+
+
+def run_of(folder: Path, **changes: Any) -> Run:
+    facts = {"config": {"lr": 1.0}, "seed": 0, "data": "d", "device": "cpu", "command": "train"}
+    return Run.begin(folder, **{**facts, **changes})
+
+
+def test_a_line_that_a_kill_cut_short_takes_none_of_the_next_ones_with_it(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    run.log(10, loss=2.0)
+    whole = (tmp_path / "metrics.jsonl").read_text()
+    (tmp_path / "metrics.jsonl").write_text(whole + '{"step": 20, "lo')
+    again = run_of(tmp_path)
+    again.log(20, loss=1.5)
+    again.log(30, loss=1.0)
+    assert [(entry["step"], entry["loss"]) for entry in again.metrics()] == [(10, 2.0), (20, 1.5), (30, 1.0)]
+
+
+def test_what_was_logged_again_after_a_kill_counts_once_and_as_it_was_at_last(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    for step, loss in ((10, 2.0), (20, 9.0), (20, 1.5)):
+        run.log(step, loss=loss)
+    assert [(entry["step"], entry["loss"]) for entry in run.metrics()] == [(10, 2.0), (20, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [({"config": {"lr": 2.0}}, "config_hash"), ({"seed": 1}, "seed"), ({"data": "e"}, "data")],
+)
+def test_a_folder_of_another_run_is_refused(tmp_path: Path, changes: dict[str, Any], what: str) -> None:
+    run_of(tmp_path).log(1, loss=1.0)
+    with pytest.raises(ValueError, match=f"holds a run of another {what}: give another --out"):
+        run_of(tmp_path, **changes)
+    assert run_of(tmp_path, command="another", device="cuda").summary() is None

@@ -90,7 +90,7 @@ def _annotated(
     path: Path,
     first_frame: int,
 ) -> Annotated:
-    frames = {image.id: _frame_of(image, path) - first_frame for image in images}
+    frames = {image.id: _frame_of(image, path, first_frame=first_frame) for image in images}
     order = sorted(set(frames.values()))
     following = dict(pairwise(order))
     left_out: Counter[str] = Counter()
@@ -111,16 +111,18 @@ def _annotated(
     )
 
 
-def _frame_of(image: _Image, path: Path) -> int:
-    if image.frame is not None:
-        return image.frame
+def _frame_of(image: _Image, path: Path, *, first_frame: int) -> int:
+    """The frame of an image, counted from 0."""
+    where = f"{printable(path)}: image {image.id} ({image.file_name[:80]!r})"
     digits = _DIGITS.search(image.file_name)
-    if digits is None:
+    if image.frame is None and digits is None:
         raise ValueError(
-            f"{printable(path)}: image {image.id} ({image.file_name[:80]!r}) names no frame: "
-            "it needs a frame_id, or a file name that ends in the frame's number"
+            f"{where} names no frame: it needs a frame_id, or a file name that ends in the frame's number"
         )
-    return int(digits[1])
+    number = int(digits[1]) if image.frame is None and digits is not None else int(image.frame or 0)
+    if number < first_frame:
+        raise ValueError(f"{where} is frame {number}, before --first-frame {first_frame}: correct the flag")
+    return number - first_frame
 
 
 def _add(keys: Any, annotation: _Annotation, image: _Image, frame: int, names: dict[int, str]) -> str | None:

@@ -71,7 +71,7 @@ def convert(
     Raises ValueError for annotations that can't be read or are not of this video, MediaError for the video,
     TrainingError where `out` can't be written.
     """
-    before = _rows_there(out, add=add)
+    before = rows_there(out, add=add)
     found = read_annotations(tool, source, first_frame=first_frame)
     if len(found) > 1 and video.is_file():
         names = ", ".join(repr(one.video) for one in found[:5])
@@ -99,7 +99,7 @@ def _written(askers: Sequence[Asker], *, out: Path, before: dict[Split, list[Row
     result.by_task.update(row.task for row in rows)
     for split in SPLITS:
         own = rows if split == "sft" else [made for row in rows if (made := for_rl(row)) is not None]
-        _write_rows(out / ROW_FILES[split], _joined(before[split], own))
+        write_rows(out / ROW_FILES[split], joined(before[split], own))
         result.rows[split] = len(own)
     return result
 
@@ -111,12 +111,13 @@ def for_rl(row: Row) -> Row | None:
     if row.task == "temporal QA":
         from training.data.texts import said
 
-        spans = said(row).spans
-        if len(spans) != 1:
+        answer = said(row)
+        if len(answer.spans) > 1:
             return None
-        return row.model_copy(
-            update={"reasoning_process": None, "answer": json.dumps([spans[0].start_s, spans[0].end_s])}
-        )
+        if answer.spans:
+            (span,) = answer.spans
+            stretch = json.dumps([span.start_s, span.end_s])
+            return row.model_copy(update={"reasoning_process": None, "answer": stretch})
     return row.model_copy(update={"reasoning_process": None})
 
 
@@ -127,7 +128,11 @@ def _asker(annotated: Annotated, tool: Tool, path: Path) -> Asker:
     )
 
 
-def _rows_there(out: Path, *, add: bool) -> dict[Split, list[Row]]:
+def rows_there(out: Path, *, add: bool) -> dict[Split, list[Row]]:
+    """The rows of both lists in `out`, to be added to.
+
+    Raises ValueError where a list is there and not `add`, or is broken.
+    """
     there: dict[Split, list[Row]] = {}
     for split in SPLITS:
         path = out / ROW_FILES[split]
@@ -147,12 +152,14 @@ def _rows_there(out: Path, *, add: bool) -> dict[Split, list[Row]]:
     return there
 
 
-def _joined(before: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+def joined(before: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """Both, a new row in the place of the one that has its id."""
     ids = {row.id for row in new}
     return [*(row for row in before if row.id not in ids), *new]
 
 
-def _write_rows(path: Path, rows: Sequence[Row]) -> None:
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write a list of rows, whole or not at all. Errors as `video.output.whole_file`."""
     from video.output import whole_file
 
     path.parent.mkdir(parents=True, exist_ok=True)

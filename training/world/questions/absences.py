@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.world.names import COLOURS, SHAPES, is_held_out
+from training.world.names import COLOURS, KINDS, SHAPES, is_held_out
 from training.world.questions.telling import Item, abstention, seconds, the
 from training.world.scene import Scene
 
@@ -16,8 +16,9 @@ def absent(rng: np.random.Generator, scene: Scene) -> Item | None:
 
 
 def _no_such_thing(rng: np.random.Generator, scene: Scene) -> Item | None:
-    names = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES if not is_held_out(colour, shape)]
-    missing = [name for name in names if name not in scene.names]
+    missing = _missing(rng, scene)
+    if not missing:
+        return None
     name = missing[int(rng.integers(len(missing)))]
     time = seconds(scene.times_s[int(rng.integers(len(scene.times_s)))])
     questions = (
@@ -27,6 +28,26 @@ def _no_such_thing(rng: np.random.Generator, scene: Scene) -> Item | None:
     )
     question, task = questions[int(rng.integers(len(questions)))]
     return abstention("absent", question, task, reason=f"no {name}")  # type: ignore[arg-type]
+
+
+def _missing(rng: np.random.Generator, scene: Scene) -> list[str]:
+    """Names that no thing has, of the sort that one which may be asked about has: a name alone must not tell
+    whether its thing is there.
+    """
+    there = [name for name, askable in zip(scene.names, scene.askable, strict=True) if askable]
+    if not there:
+        return []
+    like = there[int(rng.integers(len(there)))]
+    return [name for name in _sort_of(like) if name not in scene.names]
+
+
+def _sort_of(name: str) -> list[str]:
+    """All kinds of cut-outs; or all pairs that training shows, or all that it doesn't."""
+    if name in KINDS:
+        return list(KINDS)
+    colour, shape = name.split()
+    held = is_held_out(colour, shape)
+    return [f"{c} {s}" for c in COLOURS for s in SHAPES if is_held_out(c, s) == held]
 
 
 def _never(rng: np.random.Generator, scene: Scene) -> Item | None:

@@ -13,6 +13,8 @@ from training.world.questions.telling import (
     Item,
     box_of,
     claim,
+    clearest,
+    is_readable,
     pick,
     seconds,
     seen_in,
@@ -47,17 +49,21 @@ def where(rng: np.random.Generator, scene: Scene) -> Item | None:
 
 def dense(rng: np.random.Generator, scene: Scene) -> Item | None:
     """List everything at 3.5s. In a full clip: everything of one colour."""
-    frame = int(rng.integers(len(scene.times_s)))
-    seen = np.flatnonzero(scene.visible[:, frame])
+    listed = (_listed(rng, scene, int(frame)) for frame in rng.permutation(len(scene.times_s)))
+    return next((item for item in listed if item is not None), None)
+
+
+def _listed(rng: np.random.Generator, scene: Scene, frame: int) -> Item | None:
+    """What there is in a frame; None where something is so covered that it may be counted or not."""
+    things = np.flatnonzero(scene.present[:, frame])
     what = "everything"
-    if len(seen) > MOST_LISTED:
-        what = str(rng.choice(list(COLOURS)))
-        seen = np.array([k for k in seen if scene.names[k].startswith(f"{what} ")], int)
-        what = f"everything {what}"
-    if not len(seen):
+    if len(things) > MOST_LISTED:
+        colour = str(rng.choice(list(COLOURS)))
+        things = np.array([k for k in things if scene.names[k].startswith(f"{colour} ")], int)
+        what = f"everything {colour}"
+    if not len(things) or not scene.visible[things, frame].all():
         return None
-    seen = seen[np.argsort(scene.boxes[seen, frame, 0])]
-    claims = tuple(claim(scene, int(k), frame) for k in seen)
+    claims = tuple(claim(scene, int(k), frame) for k in things[np.argsort(scene.boxes[things, frame, 0])])
     return Item(
         kind="dense",
         question=f"List {what} at {seconds(scene.times_s[frame])}.",
@@ -70,9 +76,9 @@ def dense(rng: np.random.Generator, scene: Scene) -> Item | None:
 def track(rng: np.random.Generator, scene: Scene) -> Item | None:
     """Where is the red square from 1.0s to 3.0s?, or: where does it flash?"""
     if rng.random() < 0.5:
-        happening = pick(
-            rng, [h for h in scene.happenings if h.verb in ("flash", "show") and scene.askable[h.thing]]
-        )
+        told = [h for h in scene.happenings if h.verb in ("flash", "show") and scene.askable[h.thing]]
+        seen = [h for h in told if is_readable(scene, h) and clearest(scene, h) is not None]
+        happening = pick(rng, seen)
         return None if happening is None else track_happening(scene, happening)
     things = np.flatnonzero(scene.askable)
     if not len(things):

@@ -13,11 +13,14 @@ from grounding.grammar import format_abstention, format_claim, format_completion
 from grounding.prompts import Task
 from training.truth import Truth
 from training.world.happenings import Happening, Verb
+from training.world.names import SHAPES
 from training.world.scene import Scene
 
 COORDINATES: Coordinates = "relative-1000"
 SEGMENT = Span(0.0, 100.0)
 """Times in a clip's texts are seconds from its start; no clip is longer."""
+
+RING = SHAPES.index("ring")
 
 MOST = 0.999
 """The largest coordinate: a box's text has three digits at most."""
@@ -95,6 +98,19 @@ def clearest(scene: Scene, happening: Happening) -> int | None:
     return int(best[(len(best) - 1) // 2]) if hidden.min() < 0.3 else None
 
 
+def has_clear_borders(scene: Scene, happening: Happening) -> bool:
+    """Whether it can be told when it begins and ends: its thing is seen there, and right before and after."""
+    first, last = happening.first, happening.last
+    around = [f for f in (first - 1, first, last, last + 1) if 0 <= f < len(scene.times_s)]
+    in_view = [f for f in around if scene.present[happening.thing, f]]
+    return bool(scene.visible[happening.thing, in_view].all())
+
+
+def is_readable(scene: Scene, happening: Happening) -> bool:
+    """Whether a digit that is shown can be told from others: on a ring most of its strokes are missing."""
+    return happening.verb != "show" or scene.sprites[happening.thing] != RING
+
+
 def shown_by(scene: Scene, happenings: Sequence[Happening]) -> tuple[tuple[Claim, ...], tuple[int, ...]]:
     """Evidence of happenings, a group each: one claim anywhere in it proves it."""
     claims, groups = [], []
@@ -106,10 +122,11 @@ def shown_by(scene: Scene, happenings: Sequence[Happening]) -> tuple[tuple[Claim
 
 
 def once(scene: Scene, verb: Verb) -> list[Happening]:
-    """Happenings of a kind that befall their thing just once, and that thing may be asked about."""
+    """Readable happenings of a kind that befall their thing just once, and that thing may be asked about."""
     all_of = [h for h in scene.happenings if h.verb == verb]
     things = [h.thing for h in all_of]
-    return [h for h in all_of if things.count(h.thing) == 1 and scene.askable[h.thing]]
+    alone = [h for h in all_of if things.count(h.thing) == 1 and scene.askable[h.thing]]
+    return [h for h in alone if is_readable(scene, h)]
 
 
 def pick(rng: np.random.Generator, choices: Sequence[Happening]) -> Happening | None:

@@ -18,6 +18,8 @@ from training.world.questions.telling import (
     Item,
     claim,
     clearest,
+    has_clear_borders,
+    is_readable,
     once,
     pick,
     seconds,
@@ -65,7 +67,7 @@ def order(rng: np.random.Generator, scene: Scene) -> Item | None:
     found = [
         (show, anchor, side, words)
         for show in scene.happenings
-        if show.verb == "show" and scene.askable[show.thing]
+        if show.verb == "show" and scene.askable[show.thing] and is_readable(scene, show)
         for anchor in _anchors(scene)
         if anchor.thing != show.thing
         for side, words in _told(scene, anchor)
@@ -122,7 +124,7 @@ def _decides(scene: Scene, show: Happening, anchor: Happening, side: Side, words
 
 def first(rng: np.random.Generator, scene: Scene) -> Item | None:
     """Which flashes first, the red square or the blue ring?"""
-    flashes = once(scene, "flash")
+    flashes = [h for h in once(scene, "flash") if has_clear_borders(scene, h)]
     pairs = [(a, b) for a in flashes for b in flashes if a.first < b.first]
     if not pairs:
         return None
@@ -158,7 +160,8 @@ def _alone(scene: Scene, happening: Happening) -> list[str]:
         for frame in range(happening.first, happening.last + 1):
             if sum(h.first <= frame <= h.last for h in same) == 1:
                 words.append(f"flashes at {seconds(scene.times_s[frame])}")
-    if happening.verb == "show" and sum(h.digit == happening.digit for h in same) == 1:
+    alike = [h for h in same if h.digit == happening.digit or not is_readable(scene, h)]
+    if happening.verb == "show" and alike == [happening] and is_readable(scene, happening):
         words.append(f"shows the digit {happening.digit}")
     return words
 
@@ -202,7 +205,8 @@ def describe(_: np.random.Generator, scene: Scene) -> Item | None:
     """Describe what happens."""
     told = [h for h in scene.happenings if h.verb != "view" and h.last > h.first]
     proofs = [(h, clearest(scene, h)) for h in told]
-    if len(told) > MOST_DESCRIBED or any(frame is None for _, frame in proofs):
+    is_clear = all(frame is not None and is_readable(scene, h) for h, frame in proofs)
+    if len(told) > MOST_DESCRIBED or not is_clear:
         return None
     lines = [_line(scene, h, frame) for h, frame in proofs if frame is not None]
     touched = [replace(h, thing=h.other) for h in told if h.verb == "touch"]

@@ -12,6 +12,8 @@ from training.world.questions.telling import (
     Item,
     claim,
     clearest,
+    has_clear_borders,
+    is_readable,
     once,
     pick,
     seconds,
@@ -55,13 +57,14 @@ def _choices(scene: Scene, verb: Verb) -> list[Happening]:
         found = [h for h in scene.happenings if h.verb == verb and scene.askable[h.thing]]
     else:
         found = once(scene, verb)
-    return [h for h in found if h.last > h.first]  # a span of one frame has no length
+    # A span of one frame has no length.
+    return [h for h in found if h.last > h.first and is_readable(scene, h)]
 
 
 def when(scene: Scene, happening: Happening, *, question: str | None = None) -> Item | None:
     """The span of a happening, proved by the frame in which it is seen best."""
     proof = clearest(scene, happening)
-    if proof is None:
+    if proof is None or not has_clear_borders(scene, happening):
         return None
     span = span_of(scene, happening)
     claims, groups = shown_by(scene, [happening])
@@ -122,8 +125,12 @@ def when_choice(rng: np.random.Generator, scene: Scene) -> Item | None:
 
 
 def _other_spans(rng: np.random.Generator, scene: Scene, happening: Happening) -> list[Span]:
-    """Three stretches of the same length that begin elsewhere."""
+    """Three stretches of the same length, all four begun two frames or more apart: of options that lay closer
+    the true one would be known without the clip, as none could lie beside it.
+    """
     length = happening.last - happening.first
-    starts = [f for f in range(len(scene.times_s) - length) if abs(f - happening.first) > 1]
-    chosen = [int(f) for f in rng.permutation(np.array(starts, int))[: len(LETTERS) - 1]]
-    return [Span(float(scene.times_s[f]), float(scene.times_s[f + length])) for f in chosen]
+    begun = [happening.first]
+    for first in rng.permutation(len(scene.times_s) - length):
+        if all(abs(int(first) - other) > 1 for other in begun):
+            begun.append(int(first))
+    return [Span(float(scene.times_s[f]), float(scene.times_s[f + length])) for f in begun[1 : len(LETTERS)]]

@@ -187,6 +187,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         converted("cvat", tmp_path, out=tmp_path / "file")
 
 
+def test_frames_before_the_first_are_refused_and_not_taken_from_the_end(tmp_path: Path) -> None:
+    name, write = FILES["coco"]
+    path = write(tmp_path / name)
+    path.write_text(path.read_text().replace('"frame_id": 10', '"frame_id": 0'))
+    video = make_video(tmp_path / "clip.mp4")
+    with pytest.raises(ValueError, match=r"image \d+ .* is frame 0, before --first-frame 1"):
+        convert("coco", path, tmp_path / "out", video=video, first_frame=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_video_is_found_in_a_folder_by_the_name_that_the_annotations_give_it(tmp_path: Path) -> None:
     video = make_video(tmp_path / "films" / "clip.mp4")
     make_clip(video.parent / "other.mp4", frames=5)

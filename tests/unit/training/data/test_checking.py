@@ -245,3 +245,18 @@ def test_the_report_is_a_document(root: Path) -> None:
     document = json.loads(json.dumps(check(root, split="rl").document()))
     assert document["tasks"]["temporal-spatial free-form QA"] == 3
     assert document["sources"]["gqa"] == {"rows": 1, "usable": 1, "missing": 0}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**SFT[2], "answer": "Cannot tell: it is dark", "reasoning_process": ""},
+        {**SFT[4], "reasoning_process": ""},
+    ],
+)
+def test_what_abstains_or_answers_by_a_box_needs_no_reasoning(row: dict[str, object], tmp_path: Path) -> None:
+    write_rows(tmp_path, [row])
+    write_media(tmp_path, row)
+    assert check(tmp_path, split="sft").findings == []
+    write_rows(tmp_path, [{**row, "reasoning_process": None}])
+    assert kinds(check(tmp_path, split="sft")) == [(0, "row")]

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from grounding.errors import MediaError
 from tests.worlds import scene, scenes, write_stamps
 from training.world.batches import ANSWER, COORDINATE, Batches
 from training.world.levels import SIDE_PX, world
 from training.world.names import HELD_OUT_PAIRS, KINDS
-from training.world.pictures import NO_CUTOUTS, Cutouts, load_cutouts
+from training.world.pictures import NO_CUTOUTS, SIDE, Cutouts, load_cutouts
 from training.world.rendering import Renderer, scene_arrays, tensors
 from training.world.scene import Scene, sample_scene
 from training.world.words import EOS_ID, FIRST_NUMBER_ID
@@ -102,6 +103,31 @@ def test_training_shows_no_picture_that_is_held_out_and_the_split_asks_about_tho
         assert shown > 40
 
 
+def test_a_digit_on_a_picture_is_whole_also_where_the_picture_has_holes() -> None:
+    hollow = np.ones((1, SIDE, SIDE), bool)
+    hollow[0, 6:-6, 6:-6] = False
+    frame = Cutouts(
+        rgb=np.full((1, SIDE, SIDE, 3), 90, np.uint8),
+        mask=hollow,
+        aspect=np.ones(1, np.float32),
+        kind=("bird",),
+        held_out=(False,),
+    )
+    one = scene("plain", seed=4)
+    top = len(one.names) - 1
+    sprites, digits = one.sprites.copy(), one.digits.copy()
+    sprites[top], digits[top] = 6, 0
+    pictures = []
+    for digit in (0, 8):
+        digits = digits.copy()
+        digits[top] = digit
+        made = tensors(scene_arrays([replace(one, sprites=sprites, digits=digits)], things=len(one.names)))
+        pictures.append(Renderer(frame)(made)[0].int())
+    middle = ((pictures[0] - pictures[1]).abs().amax(1) > 100).flatten(1).sum(1)
+    wide = one.radii[top].prod() * 0.42 * 0.15  # about that of the stroke by which an 8 is no 0
+    assert (middle[torch.from_numpy(one.present[top])] > wide).all()
+
+
 def test_cutouts_are_packed_and_unpacked_unchanged(cutouts: Cutouts, tmp_path: Path) -> None:
     cutouts.save(tmp_path / "packed.npz")
     again = load_cutouts(tmp_path / "packed.npz")
@@ -113,9 +139,29 @@ def test_cutouts_are_packed_and_unpacked_unchanged(cutouts: Cutouts, tmp_path: P
 def test_a_folder_without_cutouts_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tuxpaint-stamps-default"):
         load_cutouts(tmp_path)
-    (tmp_path / "broken.npz").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no file of packed cut-outs"):
-        load_cutouts(tmp_path / "broken.npz")
+
+
+@pytest.mark.parametrize("how", ["other", "cut off", "damaged", "lacking"])
+def test_a_damaged_file_of_cutouts_is_refused(cutouts: Cutouts, tmp_path: Path, how: str) -> None:
+    path = tmp_path / "packed.npz"
+    cutouts.save(path)
+    packed = bytearray(path.read_bytes())
+    if how == "other":
+        packed = bytearray(b"nothing")
+    elif how == "cut off":
+        del packed[len(packed) // 2 :]
+    elif how == "damaged":
+        packed[200:400] = bytes(200)
+    path.write_bytes(packed)
+    if how == "lacking":
+        np.savez(path, rgb=cutouts.rgb)
+    with pytest.raises(ValueError, match=r"packed\.npz is no file of packed cut-outs"):
+        load_cutouts(path)
+
+
+def test_a_place_that_cutouts_can_t_be_packed_to_is_told(cutouts: Cutouts, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="can't be written"):
+        cutouts.save(tmp_path / "nowhere" / "packed.npz")
 
 
 def test_a_damaged_pack_and_a_damaged_picture_are_named(cutouts: Cutouts, tmp_path: Path) -> None:

@@ -1,13 +1,10 @@
-"""Examples as a model is given them: the indexer's own frames, in an order that can be taken up again."""
+"""Examples as a model is given them: the indexer's own frames, and no row that its media fail."""
 
 from __future__ import annotations
 
-import json
-import logging
 import multiprocessing
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,10 @@ import pytest
 
 from engines.contract import ClipSpec
 from grounding import PROOFREEL, Span, parse
-from grounding.errors import TrainingError
 from indexer.reading import cut, plan, read_ahead
 from tests.clips import damage_packets, make_clip, read_number, truncate
 from tests.stgr import PICTURE_SIZE, SFT, make_root, row, write_media, write_rows
-from training.data import Example, ModelView, Reader, Stream, Unusable, open_data
+from training.data import ModelView, Reader, Unusable, open_data
 from video import open_video
 from video.stillness import Stillness
 
@@ -172,68 +168,12 @@ def many(tmp_path: Path, count: int = 10) -> Reader:
     return reader_of(tmp_path, view=ModelView(**{**vars(VIEW), "max_frames": 1}))
 
 
-def ids(examples: Iterator[Example], count: int | None = None) -> list[str]:
-    return [example.id for example in islice(examples, count)]
-
-
-def test_every_epoch_has_every_row_once_in_an_order_of_its_own(tmp_path: Path) -> None:
-    reader = many(tmp_path)
-    order = ids(iter(Stream(reader, seed=1, epochs=2)))
-    first, second = order[:10], order[10:]
-    assert sorted(first) == sorted(second) == sorted(f"r{k}" for k in range(10))
-    assert first != second and first != sorted(first)
-    assert ids(iter(Stream(reader, seed=1, epochs=1))) == first
-    assert ids(iter(Stream(reader, seed=2, epochs=1))) != first
-
-
-@pytest.mark.parametrize("taken", [0, 3, 10, 13])
-def test_a_stream_taken_up_anywhere_gives_exactly_what_was_left(tmp_path: Path, taken: int) -> None:
-    reader = many(tmp_path)
-    stream = Stream(reader, seed=5, epochs=2)
-    begun = iter(stream)
-    assert len(ids(begun, taken)) == taken
-    state = json.loads(json.dumps(stream.state_dict()))
-    rest = list(begun)
-    resumed = Stream(reader, seed=5, epochs=2)
-    resumed.load_state_dict(state)
-    again = list(resumed)
-    assert [e.id for e in again] == [e.id for e in rest] and len(again) == 20 - taken
-    assert all(np.array_equal(a.frames, b.frames) for a, b in zip(again, rest, strict=True))
-    assert [e.completion for e in again] == [e.completion for e in rest]
-
-
-def test_shards_share_an_epoch_without_overlap_and_have_equally_many(tmp_path: Path) -> None:
-    reader = many(tmp_path)
-    dealt = [ids(iter(Stream(reader, seed=3, epochs=1, shard=k, shards=3))) for k in range(3)]
-    assert [len(part) for part in dealt] == [3, 3, 3]
-    assert len({name for part in dealt for name in part}) == 9
-
-
 def test_a_reader_works_in_another_process(tmp_path: Path) -> None:
     reader = many(tmp_path)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         theirs = pool.apply(reader.read, (3,))
     mine = reader.read(3)
     assert theirs.id == mine.id and np.array_equal(theirs.frames, mine.frames)
-
-
-@pytest.mark.parametrize("change", [{"seed": 6}, {"shard": 1, "shards": 2}])
-def test_a_state_of_another_stream_is_refused(tmp_path: Path, change: dict[str, int]) -> None:
-    reader = many(tmp_path)
-    state = Stream(reader, seed=5).state_dict()
-    with pytest.raises(ValueError, match="resume with what it was begun with"):
-        Stream(reader, **{"seed": 5, **change}).load_state_dict(state)
-
-
-def test_a_state_of_other_data_is_refused(tmp_path: Path) -> None:
-    state = Stream(many(tmp_path), seed=5).state_dict()
-    with pytest.raises(ValueError, match="another data"):
-        Stream(many(tmp_path, 11), seed=5).load_state_dict(state)
-
-
-def test_more_processes_than_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="use fewer processes"):
-        Stream(many(tmp_path, 2), seed=0, shards=3)
 
 
 def with_one_bad(tmp_path: Path) -> tuple[Reader, Path]:
@@ -246,9 +186,7 @@ def with_one_bad(tmp_path: Path) -> tuple[Reader, Path]:
 
 
 @pytest.mark.parametrize("how", ["gone", "no video", "cut off", "every frame damaged", "too short"])
-def test_a_video_that_fails_in_training_is_passed_over_and_counted(
-    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_video_that_fails_in_training_is_unusable_and_harms_no_other_row(tmp_path: Path, how: str) -> None:
     reader, path = with_one_bad(tmp_path)
     if how == "gone":
         path.unlink()
@@ -260,11 +198,9 @@ def test_a_video_that_fails_in_training_is_passed_over_and_counted(
         damage_packets(path, range(40), erase=True)
     else:
         make_clip(path, frames=4, time_base=Fraction(1, 10))
-    stream = Stream(reader, seed=0, epochs=1)
-    with caplog.at_level(logging.WARNING):
-        assert sorted(ids(iter(stream))) == [f"r{k}" for k in range(9)]
-    assert stream.skipped.total() == 1
-    assert "row 9 is passed over" in caplog.text and "bad" in caplog.text
+    with pytest.raises(Unusable, match="bad"):
+        reader.read(9)
+    assert [reader.read(place).id for place in range(9)] == [f"r{k}" for k in range(9)]
 
 
 def test_a_picture_other_than_its_row_says_is_passed_over(tmp_path: Path) -> None:
@@ -273,17 +209,3 @@ def test_a_picture_other_than_its_row_says_is_passed_over(tmp_path: Path) -> Non
     write_rows(tmp_path, [other])
     with pytest.raises(Unusable, match="its row says"):
         reader_of(tmp_path).read(0)
-
-
-def test_too_many_failures_stop_the_stream_with_a_sentence(tmp_path: Path) -> None:
-    reader = many(tmp_path, 30)
-    (tmp_path / "videos/stgr/temporal_grounding/videos/STR_coin.mp4").unlink()
-    with pytest.raises(TrainingError, match=r"6 of 6 examples could not be read \(missing 6\)"):
-        next(iter(Stream(reader, seed=0)))
-
-
-def test_a_whole_epoch_without_an_example_ends_and_does_not_go_round_for_ever(tmp_path: Path) -> None:
-    reader = many(tmp_path, 3)
-    (tmp_path / "videos/stgr/temporal_grounding/videos/STR_coin.mp4").unlink()
-    with pytest.raises(TrainingError, match="whole epoch"):
-        next(iter(Stream(reader, seed=0)))
