@@ -13,10 +13,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from training.world.touching import contact
+
 Verb = Literal["view", "flash", "show", "touch", "zone"]
 
 CLEAR_PX = 1.5
-"""How deep in, or far out, a thing must be to count as in the zone or apart from another."""
+"""How deep in, or far out, a thing's middle must be to count as in the zone or out of it."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -26,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
     """`thing` does `verb` from frame `first` to frame `last`: it is in view (not before or after), flashes,
-    shows `digit`, touches thing `other`, or is in the zone.
+    shows `digit`, touches thing `other`, or has its middle in the zone.
     """
 
     verb: Verb
@@ -41,6 +43,7 @@ def happenings(
     *,
     centres: Floats,
     radii: Floats,
+    masks: Bools,
     present: Bools,
     hidden: Floats,
     flashing: Bools,
@@ -59,7 +62,7 @@ def happenings(
         for first, last in runs(digits[k] >= 0):
             digit = int(digits[k, first])
             found.append(Happening(verb="show", thing=k, first=first, last=last, digit=digit))
-    found += _touches(centres, radii, present, hidden)
+    found += _touches(centres, radii, masks, present, hidden)
     if zone is not None:
         found += _in_zone(centres, present, hidden, zone)
     return tuple(sorted(found, key=lambda h: (h.first, h.last, h.thing)))
@@ -71,16 +74,17 @@ def runs(row: Bools) -> list[tuple[int, int]]:
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _touches(centres: Floats, radii: Floats, present: Bools, hidden: Floats) -> Iterator[Happening]:
-    """Pairs whose boxes overlap in one run of frames, and are clearly apart in all others."""
-    apart = np.abs(centres[:, None] - centres[None]) - (radii[:, None] + radii[None])[:, :, None]
-    gap = apart.max(-1)  # [N, N, T] px between the boxes; below zero they overlap
+def _touches(
+    centres: Floats, radii: Floats, masks: Bools, present: Bools, hidden: Floats
+) -> Iterator[Happening]:
+    """Pairs that touch in one run of frames, and are clearly apart in all others."""
+    gap = (np.abs(centres[:, None] - centres[None]) - (radii[:, None] + radii[None])[:, :, None]).max(-1)
     always = np.all(present & (hidden < 0.8), axis=1)
-    clear = np.all(np.abs(gap) > CLEAR_PX, axis=-1) & always[:, None] & always[None]
-    inside = gap < 0
-    for i, j in zip(*np.nonzero(np.triu(clear & inside.any(-1) & ~inside.all(-1), 1)), strict=True):
-        found = runs(inside[i, j])
-        if len(found) == 1:
+    near = np.any(gap < 0, axis=-1) & always[:, None] & always[None]
+    for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True):
+        touching, apart = contact(int(i), int(j), centres=centres, radii=radii, masks=masks)
+        found = runs(touching)
+        if len(found) == 1 and np.all(touching | apart) and not np.all(touching):
             (first, last), *_ = found
             yield Happening(verb="touch", thing=int(i), other=int(j), first=first, last=last)
 

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,7 @@ def _cut(path: Path) -> tuple[Bytes, Mask, float]:
     return small[..., :3].copy(), small[..., 3] >= 128, (box[2] - box[0]) / (box[3] - box[1])
 
 
+@cache
 def shape_masks() -> Mask:
     """[6, SIDE, SIDE] the shapes of `SHAPES`, each filling its square."""
     at = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1

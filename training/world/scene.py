@@ -14,7 +14,7 @@ import numpy.typing as npt
 from training.world.happenings import Happening, happenings
 from training.world.levels import SIDE_PX, World
 from training.world.names import COLOURS, SHAPES, is_held_out
-from training.world.pictures import Cutouts
+from training.world.pictures import Cutouts, shape_masks
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -42,6 +42,7 @@ class Scene:
     times_s: Floats
     centres: Floats = field(repr=False)  # [N, T, 2] px
     radii: Floats = field(repr=False)  # [N, 2] px
+    masks: Bools = field(repr=False)  # [N, SIDE, SIDE]
     present: Bools = field(repr=False)
     flashing: Bools = field(repr=False)
     digits: Ints = field(repr=False)
@@ -108,12 +109,14 @@ def sample_scene(rng: np.random.Generator, *, world: World, cutouts: Cutouts) ->
     present, flashing, digits = _schedule(rng, showing, world)
     boxes = np.concatenate([centres - radii[:, None], centres + radii[:, None]], -1)
     hidden = hidden_share(boxes, present)
+    mirrored = rng.random(count) < 0.5
+    masks = _masks(sprites, mirrored, cutouts)
     zone = _zone(rng) if rng.random() < world.zone_chance else None
     return Scene(
         names=tuple(names[k] for k in order),
         sprites=sprites,
         tint=tint,
-        mirrored=rng.random(count) < 0.5,
+        mirrored=mirrored,
         times_s=times_s,
         centres=centres,
         radii=radii,
@@ -123,9 +126,11 @@ def sample_scene(rng: np.random.Generator, *, world: World, cutouts: Cutouts) ->
         hidden=hidden,
         zone=zone,
         askable=askable,
+        masks=masks,
         happenings=happenings(
             centres=centres,
             radii=radii,
+            masks=masks,
             present=present,
             hidden=hidden,
             flashing=flashing,
@@ -135,6 +140,13 @@ def sample_scene(rng: np.random.Generator, *, world: World, cutouts: Cutouts) ->
         paths=paths,
         look_seed=int(rng.integers(1 << 31)),
     )
+
+
+def _masks(sprites: Ints, mirrored: Bools, cutouts: Cutouts) -> Bools:
+    """What each thing covers of its box."""
+    shapes = shape_masks()
+    drawn = [shapes[s] if s < len(SHAPES) else cutouts.mask[s - len(SHAPES)] for s in sprites]
+    return np.stack([m[:, ::-1] if turned else m for m, turned in zip(drawn, mirrored, strict=True)])
 
 
 Cast = tuple[list[str], Ints, Ints, Floats, Bools]

@@ -134,6 +134,7 @@ def on_grid(scene: Scene) -> Scene:
     found = happenings(
         centres=centres,
         radii=scene.radii,
+        masks=scene.masks,
         present=scene.present,
         hidden=hidden,
         flashing=scene.flashing,

@@ -201,16 +201,18 @@ def _proved(
     )
 
 
+DESCRIBED = ("flash", "show")
+
+
 def describe(_: np.random.Generator, scene: Scene) -> Item | None:
-    """Describe what happens."""
-    told = [h for h in scene.happenings if h.verb != "view" and h.last > h.first]
+    """Describe what happens: what flashes, and what shows which digit."""
+    told = [h for h in scene.happenings if h.verb in DESCRIBED]
     proofs = [(h, clearest(scene, h)) for h in told]
-    is_clear = all(frame is not None and is_readable(scene, h) for h, frame in proofs)
+    is_clear = all(frame is not None and h.last > h.first and is_readable(scene, h) for h, frame in proofs)
     if len(told) > MOST_DESCRIBED or not is_clear:
         return None
     lines = [_line(scene, h, frame) for h, frame in proofs if frame is not None]
-    touched = [replace(h, thing=h.other) for h in told if h.verb == "touch"]
-    claims, groups = shown_by(scene, [*told, *touched])
+    claims, groups = shown_by(scene, told)
     count = f"{len(lines)} events" if lines else "nothing happens"
     return Item(
         kind="describe",
@@ -223,13 +225,6 @@ def describe(_: np.random.Generator, scene: Scene) -> Item | None:
 
 
 def _line(scene: Scene, happening: Happening, frame: int) -> str:
-    verb = {
-        "flash": "flashes",
-        "show": f"shows the digit {happening.digit}",
-        "touch": "touches the",
-        "zone": "is in the zone",
-    }[happening.verb]
+    verb = "flashes" if happening.verb == "flash" else f"shows the digit {happening.digit}"
     parts: list[str | Claim] = ["the", claim(scene, happening.thing, frame), verb]
-    if happening.verb == "touch":
-        parts.append(claim(scene, happening.other, frame))
     return format_statement(parts, span=span_of(scene, happening), segment=SEGMENT, coordinates=COORDINATES)

@@ -211,3 +211,24 @@ def test_a_text_too_short_for_any_question_is_refused() -> None:
     ):
         stream(text_length=5).check_room()
     stream().check_room()
+
+
+def alone(one: Scene, thing: int, pictures: Cutouts) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """[T, rows, columns] the pixels that a thing covers when nothing else is there."""
+    nothing = np.zeros_like(one.present)
+    shown = nothing.copy()
+    shown[thing] = one.present[thing]
+    bare = replace(one, digits=np.full_like(one.digits, -1), flashing=nothing)
+    with_it, without = (drawn(replace(bare, present=p), pictures) for p in (shown, nothing))
+    return (with_it != without).any(1)
+
+
+def test_two_things_touch_in_the_frames_in_which_their_pixels_meet_and_in_no_other(cutouts: Cutouts) -> None:
+    count = 0
+    for seed in range(60):
+        one = scene("hard", seed=seed, cutouts=cutouts)
+        for touch in (h for h in one.happenings if h.verb == "touch"):
+            met = (alone(one, touch.thing, cutouts) & alone(one, touch.other, cutouts)).any((1, 2))
+            assert np.flatnonzero(met).tolist() == list(range(touch.first, touch.last + 1))
+            count += 1
+    assert count >= 10

@@ -110,7 +110,8 @@ def test_what_happens_is_found_anew_where_things_are_on_the_grid_of_the_engine()
             touches += 1
             a, b = scene.boxes[touch.thing], scene.boxes[touch.other]
             overlap = np.all((a[:, :2] < b[:, 2:]) & (b[:, :2] < a[:, 2:]), axis=1)
-            assert np.flatnonzero(overlap).tolist() == list(range(touch.first, touch.last + 1))
+            # Shapes that touch have boxes that overlap; boxes may do so before.
+            assert set(range(touch.first, touch.last + 1)) <= set(np.flatnonzero(overlap).tolist())
     assert touches > 3
 
 
