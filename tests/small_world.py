@@ -47,6 +47,7 @@ class Batch:
     ids: Any
     roles: Any
     kinds: Any
+    frames: Any
     scene: dict[str, Any]
 
 
@@ -70,22 +71,33 @@ def answer(box: Sequence[int]) -> tuple[list[int], list[int]]:
 
 
 class Squares:
-    """Batch number k of the stream of (seed, frames)."""
+    """Batch number k of the stream of (seed, frames). `shown`: the least and most frames of a clip."""
 
-    def __init__(self, *, seed: int, batch: int, frames: int, text_len: int, length: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        batch: int,
+        frames: int,
+        text_len: int,
+        shown: tuple[int, int] | None = None,
+        length: int = 10_000,
+    ) -> None:
         self.seed, self.batch, self.frames, self.text_len, self.length = seed, batch, frames, text_len, length
+        self.shown = shown or (frames, frames)
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, k: int) -> Batch:
         rng = np.random.default_rng([self.seed, self.frames, k])
-        head = head_length(self.frames)
-        ids = np.full((self.batch, head + self.text_len), TOKENS.pad, np.int64)
+        ids = np.full((self.batch, head_length(self.frames) + self.text_len), TOKENS.pad, np.int64)
         roles = np.zeros_like(ids, np.uint8)
-        ids[:, :head] = stamped(self.frames)
         corner = rng.integers(0, SIDE - 32, (self.batch, 2))
+        shown = rng.integers(self.shown[0], self.shown[1] + 1, self.batch)
         for row, (x, y) in enumerate(corner):
+            head = head_length(int(shown[row]))
+            ids[row, :head] = stamped(int(shown[row]))
             box = np.round(np.array([x, y, x + 32, y + 32]) * 1000 / SIDE).clip(0, 999)
             said, role = answer(box.astype(int).tolist())
             start = head + len(QUESTION)
@@ -93,7 +105,8 @@ class Squares:
             ids[row, start : start + len(said)] = said
             roles[row, start : start + len(said)] = role
         corners = corner[:, None].repeat(self.frames, 1)
-        return Batch(ids=ids, roles=roles, kinds=np.zeros_like(roles), scene={"corner": corners})
+        kinds = np.zeros_like(roles)
+        return Batch(ids=ids, roles=roles, kinds=kinds, frames=shown, scene={"corner": corners})
 
 
 class Renderer:

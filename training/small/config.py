@@ -56,7 +56,7 @@ def _first(error: ValidationError, table: type[Table]) -> str:
         return f"there is no setting {key}; there are {', '.join(_known(table, wrong['loc'][:-1]))}"
     if wrong["type"] == "missing":
         return f"{key} is missing"
-    if not key:
+    if wrong["type"] == "value_error":  # a check of our own, which names what it is about
         return wrong["msg"].removeprefix("Value error, ")
     return f"{key} = {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
 

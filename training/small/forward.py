@@ -3,8 +3,12 @@
 Equal to `Qwen3VLForConditionalGeneration.forward` for prompts of the "stamped" layout, whose frames are all
 of one size: where every token stands is known before, so that the whole is one graph for torch.compile.
 
+A clip may show fewer frames than its shape has room for. Its words then follow its last frame at once, at the
+positions that they have after so many, and what is left of its row lies behind them, where causal attention
+never looks: no mask is needed, and attention takes the same kernel.
+
 Shapes: B clips, T frames, N = B x T frames, P patches a frame, F features a frame, S tokens, E hidden,
-H query heads, K key/value heads, D of a head.
+H query heads, K key/value heads, D of a head. `shown_B` int64: how many frames, 1 to T, each clip shows.
 """
 
 from __future__ import annotations
@@ -71,10 +75,16 @@ class StaticForward:
         self._patch_index = order[:, 0] * PATCHES_A_SIDE + order[:, 1]
         shapes = shapes_of(model.config)
         self._vision_rope = _vision_rope(order, shapes)
-        positions = _positions(shapes, frames=frames, words=words).to(device)
+        positions_3TS = torch.stack(
+            [
+                _positions(shapes, frames=shown, words=self.head + words - head_length(shown))
+                for shown in range(1, frames + 1)
+            ],
+            dim=1,
+        )
         rotary = Rotary(shapes.text, device=device, dtype=torch.float32)
-        cos, sin = rotary.at(positions[:, None])
-        self.rope: Rope = (cos[0], sin[0])
+        self._rope_by_shown = rotary.at(positions_3TS.to(device))
+        self.rope: Rope = (self._rope_by_shown[0][-1], self._rope_by_shown[1][-1])
 
     def see(self, frames_BTCHW: Tensor) -> Seen:
         """Look at frames: uint8, RGB."""
@@ -91,16 +101,23 @@ class StaticForward:
                 deep.append(self._merged(self.visual.deepstack_merger_list[place], x, clips))
         return Seen(self._merged(self.visual.merger, x, clips), tuple(deep))
 
-    def embed(self, ids_BS: Tensor, seen: Seen) -> tuple[Tensor, list[Tensor]]:
+    def embed(
+        self, ids_BS: Tensor, seen: Seen, *, shown_B: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Embeddings [B, S, E] with the features in their places, and what each first layer adds to them."""
         words = self.text.embed_tokens(ids_BS)
         clips, length = ids_BS.shape
-        head = words[:, : self.head].view(clips, self.frames, STRIDE, -1)
+        own = words[:, : self.head].view(clips, self.frames, STRIDE, -1)
         features = seen.features.to(words.dtype)
-        head = torch.cat([head[:, :, :BEFORE], features, head[:, :, -AFTER:]], dim=2).flatten(1, 2)
+        head = torch.cat([own[:, :, :BEFORE], features, own[:, :, -AFTER:]], dim=2)
+        deep = [F.pad(d, (0, 0, BEFORE, AFTER)) for d in seen.deep]
+        if shown_B is not None:
+            is_shown = self._is_shown(shown_B)
+            head = torch.where(is_shown, head, own)
+            deep = [torch.where(is_shown, d, 0.0) for d in deep]
         behind = (0, 0, 0, length - self.head)
-        added = [F.pad(F.pad(d, (0, 0, BEFORE, AFTER)).flatten(1, 2), behind) for d in seen.deep]
-        return self._stream(torch.cat([head, words[:, self.head :]], dim=1)), added
+        added = [F.pad(d.flatten(1, 2), behind) for d in deep]
+        return self._stream(torch.cat([head.flatten(1, 2), words[:, self.head :]], dim=1)), added
 
     def layers(self, x_BSE: Tensor, *, rope: Rope, added: list[Tensor], mask: Tensor | None = None) -> Tensor:
         """The decoder's layers and its last norm: hidden states [B, S, E]. No mask: causal."""
@@ -127,10 +144,15 @@ class StaticForward:
         self._vision_block = torch.compile(vision_block, dynamic=False)
         self._text_layer = torch.compile(text_layer, dynamic=False)
 
-    def read(self, ids_BS: Tensor, seen: Seen) -> Tensor:
-        """Hidden states [B, S, E] of prompts with all their words."""
-        x, added = self.embed(ids_BS, seen)
-        return self.layers(x, rope=self.rope_of(0, ids_BS.shape[1]), added=added)
+    def read(self, ids_BS: Tensor, seen: Seen, *, shown_B: Tensor | None = None) -> Tensor:
+        """Hidden states [B, S, E] of prompts with all their words. No `shown_B`: all show all frames.
+
+        Those behind the words of a clip that shows fewer mean nothing.
+        """
+        x, added = self.embed(ids_BS, seen, shown_B=shown_B)
+        length = ids_BS.shape[1]
+        rope = self.rope_of(0, length) if shown_B is None else self.rope_of_rows(shown_B, length)
+        return self.layers(x, rope=rope, added=added)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[..., vocabulary] of hidden states [..., E]."""
@@ -139,6 +161,16 @@ class StaticForward:
     def rope_of(self, start: int, stop: int) -> Rope:
         """Of the tokens from `start` to before `stop`."""
         return self.rope[0][start:stop], self.rope[1][start:stop]
+
+    def rope_of_rows(self, shown_B: Tensor, length: int) -> Rope:
+        """[B, 1, `length`, D / 2] of the first tokens of each row."""
+        cos, sin = (table[shown_B - 1, None, :length] for table in self._rope_by_shown)
+        return cos, sin
+
+    def _is_shown(self, shown_B: Tensor) -> Tensor:
+        """[B, T, 1, 1] which frames each clip shows."""
+        number = torch.arange(self.frames, device=shown_B.device)
+        return (number < shown_B[:, None])[:, :, None, None]
 
     def _stream(self, x: Tensor) -> Tensor:
         return x if self._stream_type is None else x.to(self._stream_type)

@@ -153,7 +153,9 @@ class School:
         frames = self._render(fed["scene"])
         pace.mark()
         with autocast(self.device):
-            loss, kinds = self._loss(stage).compute(fed["ids"], fed["roles"], fed["kinds"], frames, sigma)
+            told = (fed["ids"], fed["roles"], fed["kinds"])
+            shown = fed["frames"] if stage.shown else None
+            loss, kinds = self._loss(stage).compute(*told, frames, sigma, shown)
         pace.mark()
         loss.backward()  # type: ignore[no-untyped-call]
         pace.mark()

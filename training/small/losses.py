@@ -11,7 +11,7 @@ from torch import Tensor
 from training.small.config import CompileMode
 from training.small.device import compiled
 from training.small.forward import StaticForward
-from training.small.shape import NUMBERS
+from training.small.shape import NUMBERS, STRIDE
 
 KINDS = 32
 """Kinds of question that are told apart in what is logged."""
@@ -42,16 +42,28 @@ class CompletionLoss:
             self.compute = compiled(self._compute, mode)
 
     def _compute(
-        self, ids_BS: Tensor, roles_BS: Tensor, kinds_BS: Tensor, frames_BTCHW: Tensor, sigma: Tensor
+        self,
+        ids_BS: Tensor,
+        roles_BS: Tensor,
+        kinds_BS: Tensor,
+        frames_BTCHW: Tensor,
+        sigma: Tensor,
+        shown_B: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The loss, and [2, 2, K] sums and counts of nll: of words, of coordinates.
 
-        `sigma` [] of the bell, in units of the numbers 0..999.
+        `sigma` [] of the bell, in units of the numbers 0..999; `shown_B` as `StaticForward.read` takes it.
         """
-        head = self.drive.head
-        hidden = self.drive.read(ids_BS, self.drive.see(frames_BTCHW))[:, head - 1 : -1]
-        ids, roles, kinds = (t[:, head:] for t in (ids_BS, roles_BS, kinds_BS))
-        return self._weigh(hidden, ids, roles, kinds, sigma)
+        hidden = self.drive.read(ids_BS, self.drive.see(frames_BTCHW), shown_B=shown_B)
+        head, told = self.drive.head, (ids_BS, roles_BS, kinds_BS)
+        if shown_B is None:
+            before = hidden[:, head - 1 : -1]
+            ids, roles, kinds = (t[:, head:] for t in told)
+        else:
+            places_BW = _places(shown_B, words=ids_BS.shape[1] - head)
+            before = hidden.gather(1, (places_BW - 1)[..., None].expand(-1, -1, hidden.shape[-1]))
+            ids, roles, kinds = (t.gather(1, places_BW) for t in told)
+        return self._weigh(before, ids, roles, kinds, sigma)
 
     def _weighed(
         self, hidden_BWE: Tensor, ids: Tensor, roles: Tensor, kinds: Tensor, sigma: Tensor
@@ -62,6 +74,11 @@ class CompletionLoss:
         loss = torch.where(roles == COORDINATE, soft, nll)
         asked = (roles > 0).float()
         return (loss * asked).sum() / asked.sum().clamp_min(1), _by_kind(nll.detach(), roles, kinds)
+
+
+def _places(shown_B: Tensor, *, words: int) -> Tensor:
+    """[B, W] where the words of each row stand: right behind its frames."""
+    return STRIDE * shown_B[:, None] + torch.arange(words, device=shown_B.device)
 
 
 def bell_loss(logprob_BWN: Tensor, number_BW: Tensor, sigma: Tensor) -> Tensor:

@@ -58,6 +58,8 @@ def proofworld(found: Cutouts) -> Source:
             seed=seed,
             stage=lesson.number,
             cutouts=found,
+            shown=stage.shown,
+            short_share=1.0 if stage.short_share is None else stage.short_share,
         )
         stream.check_room()
         return stream

@@ -24,7 +24,9 @@ class Renderer(Protocol):
 
 
 class Batch(Protocol):
-    """Clips with their prompts: ids int64, roles and kinds uint8, all [B, S]; the scene as arrays."""
+    """Clips with their prompts: ids int64, roles and kinds uint8, all [B, S]; the scene as arrays; and how
+    many frames each clip shows, int64 [B].
+    """
 
     @property
     def ids(self) -> Any: ...
@@ -34,6 +36,8 @@ class Batch(Protocol):
     def kinds(self) -> Any: ...
     @property
     def scene(self) -> Mapping[str, Any]: ...
+    @property
+    def frames(self) -> Any: ...
 
 
 class Batches(Protocol):
@@ -51,7 +55,8 @@ class AsTensors:
     def __getitem__(self, k: int) -> dict[str, Any]:
         batch = self._batches[k]
         scene = {name: torch.as_tensor(value) for name, value in batch.scene.items()}
-        tensors = {name: torch.as_tensor(getattr(batch, name)) for name in ("ids", "roles", "kinds")}
+        names = ("ids", "roles", "kinds", "frames")
+        tensors = {name: torch.as_tensor(getattr(batch, name)) for name in names}
         return {**tensors, "scene": scene}
 
 

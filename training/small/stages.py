@@ -6,7 +6,9 @@ seed = 0
 name = "see"        # its checkpoint's folder
 level = "plain"     # how hard a world; "both": of three batches one plain
 mix = { where = 1.0, dense = 2.0 }  # the weight of each kind of question
-frames = 4          # of each clip
+frames = 4          # of each clip: what the step is compiled for
+shown = [1, 4]      # the least and most frames of short clips; not given: every clip shows all
+short_share = 0.25  # of clips, whose number of frames is drawn from `shown`; not given: of each
 batch = 128         # clips a step
 steps = 600
 text_len = 184      # tokens of questions and answers after the frames
@@ -35,6 +37,8 @@ class Stage(Table):
     mix: dict[str, Amount]
     level: Literal["plain", "hard", "both"] = "plain"
     frames: Count
+    shown: tuple[Count, Count] | None = None
+    short_share: Annotated[float, Field(gt=0, le=1)] | None = None
     batch: Count
     steps: Count
     text_len: Count
@@ -42,6 +46,24 @@ class Stage(Table):
     sigma_end: Amount | None = None
     lr: Amount = 1e-3
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _shows_what_it_has(self) -> Self:
+        if self.shown is None:
+            if self.short_share is not None:
+                raise ValueError(
+                    f"stage {self.name!r}: short_share = {self.short_share} without shown: add the least and "
+                    f"most frames of a short clip, shown = [1, {self.frames}]"
+                )
+            return self
+        least, most = self.shown
+        if least > most:
+            raise ValueError(f"stage {self.name!r}: shown = [{least}, {most}]: the least frames come first")
+        if most > self.frames:
+            raise ValueError(
+                f"stage {self.name!r}: shown = [{least}, {most}]: its clips have {self.frames} frames at most"
+            )
+        return self
 
     def sigma_at(self, done: float) -> float:
         """Sigma when the share `done` of the stage is over."""

@@ -1,13 +1,14 @@
 """Training batches: clips with several questions and answers packed behind each.
 
 Batch k of a stream depends on its seed, its stage and k alone, so that a run can go on anywhere.
-Shapes: B clips, S tokens = frames x (64 + 6) + text, N things.
+Shapes: B clips, S tokens = frames x (64 + 6) + text, N things. A clip that shows fewer frames is followed by
+its text at once; pads behind fill its row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +38,9 @@ FEATURES = 64
 PROMPT, ANSWER, COORDINATE = 0, 1, 2
 """Roles of tokens: what was given (or pads), what is learnt, and of that the numbers of boxes."""
 
+TOKENS_A_FRAME = 4 + 1 + FEATURES + 1
+"""Its time in four, and a mark on either side of its picture."""
+
 TRIES = 40
 _OPEN, _CLOSE = ID["<box>["], ID["]</box>"]
 _SECONDS = ID["<sec>"]
@@ -55,17 +59,24 @@ class _Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """`ids` [B, S] int64; `roles` and `kinds` [B, S] uint8; `scene` as the renderer reads it."""
+    """`ids` [B, S] int64; `roles` and `kinds` [B, S] uint8; `frames` [B] int64, how many each clip shows;
+    `scene` as the renderer reads it.
+    """
 
     ids: Tensor
     roles: Tensor
     kinds: Tensor
+    frames: Tensor
     scene: dict[str, Tensor] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """The stream of one stage; `mix` gives each kind of question its weight. Map-style: `batches[k]`."""
+    """The stream of one stage; `mix` gives each kind of question its weight. Map-style: `batches[k]`.
+
+    Of `short_share` of all clips the number of frames is drawn between the two of `shown`; the others show
+    all of the world's, as every clip does without `shown`.
+    """
 
     world: World
     mix: Mapping[str, float]
@@ -74,6 +85,8 @@ class Batches:
     seed: int
     stage: int
     cutouts: Cutouts = field(repr=False)
+    shown: tuple[int, int] | None = None
+    short_share: float = 1.0
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.mix) - set(KINDS))
@@ -95,34 +108,43 @@ class Batches:
         """Batch `number`, from zero."""
         rng = np.random.default_rng([self.seed, self.stage, number])
         rows = [self._row(rng) for _ in range(self.size)]
-        made = scene_arrays([row.scene for row in rows], things=self.world.most_things)
+        scenes = [row.scene for row in rows]
+        made = scene_arrays(scenes, things=self.world.most_things, frames=self.world.frames)
         return Batch(
             ids=torch.from_numpy(np.stack([row.ids for row in rows])),
             roles=torch.from_numpy(np.stack([row.roles for row in rows])),
             kinds=torch.from_numpy(np.stack([row.kinds for row in rows])),
+            frames=torch.tensor([len(scene.times_s) for scene in scenes]),
             scene=tensors(made),
         )
 
     def _row(self, rng: np.random.Generator) -> _Row:
-        scene = sample_scene(rng, world=self.world, cutouts=self.cutouts)
+        scene = sample_scene(rng, world=self._world(rng), cutouts=self.cutouts)
         head = clip_ids(scene)
-        ids = np.full(len(head) + self.text_length, PAD_ID, np.int64)
+        ids = np.full(self.world.frames * TOKENS_A_FRAME + self.text_length, PAD_ID, np.int64)
         roles, kinds = np.zeros(len(ids), np.uint8), np.zeros(len(ids), np.uint8)
         ids[: len(head)] = head
-        at = len(head)
+        at, stop = len(head), len(head) + self.text_length
         for kind in self._kinds(rng):
             item = ask(rng, scene, kind)
             if item is None:
                 continue
             asked, said = turn_ids(item)
             end = at + len(asked) + len(said)
-            if end > len(ids):
+            if end > stop:
                 break
             ids[at:end] = asked + said
             roles[at + len(asked) : end] = roles_of(said)
             kinds[at:end] = KINDS.index(kind)
             at = end
         return _Row(scene=scene, ids=ids, roles=roles, kinds=kinds)
+
+    def _world(self, rng: np.random.Generator) -> World:
+        """The world of the next clip: all frames, or fewer."""
+        if self.shown is None or rng.random() >= self.short_share:
+            return self.world
+        least, most = self.shown
+        return replace(self.world, frames=int(rng.integers(least, most + 1)))
 
     def _kinds(self, rng: np.random.Generator) -> list[str]:
         names, chances = self._chances

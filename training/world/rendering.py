@@ -29,29 +29,34 @@ GLYPH = (0.42, 0.68)
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
-def scene_arrays(scenes: Sequence[Scene], *, things: int) -> Arrays:
-    """Scenes of as many frames as arrays [B, N, ...], N = `things` with the rest out of view."""
-    stacked = [_of_scene(scene, things) for scene in scenes]
+def scene_arrays(scenes: Sequence[Scene], *, things: int, frames: int | None = None) -> Arrays:
+    """Scenes as arrays [B, N, ...], N = `things` with the rest out of view. After a scene's own frames come
+    empty ones, to T = `frames` (None: as many as the longest scene has).
+    """
+    length = frames or max(len(scene.times_s) for scene in scenes)
+    stacked = [_of_scene(scene, things=things, frames=length) for scene in scenes]
     return {name: np.stack([arrays[name] for arrays in stacked]) for name in stacked[0]}
 
 
-def _of_scene(scene: Scene, things: int) -> Arrays:
+def _of_scene(scene: Scene, *, things: int, frames: int) -> Arrays:
     look = np.random.default_rng(scene.look_seed)
-    frames = len(scene.times_s)
+    each, at_each = (things,), (things, frames)
     arrays: Arrays = {
-        "centre": _padded(scene.centres.astype(np.float32), things, 0.0),
-        "radius": _padded(scene.radii.astype(np.float32), things, 1.0),
-        "sprite": _padded(scene.sprites.astype(np.int32), things, 0),
-        "tint": _padded(scene.tint.astype(np.uint8), things, 0),
-        "mirrored": _padded(scene.mirrored, things, False),
-        "present": _padded(scene.present, things, False),
-        "flashing": _padded(scene.flashing, things, False),
-        "digit": _padded(scene.digits.astype(np.int8), things, -1),
+        "centre": _padded(scene.centres.astype(np.float32), to=at_each),
+        "radius": _padded(scene.radii.astype(np.float32), to=each, fill=1.0),
+        "sprite": _padded(scene.sprites.astype(np.int32), to=each),
+        "tint": _padded(scene.tint.astype(np.uint8), to=each),
+        "mirrored": _padded(scene.mirrored, to=each),
+        "present": _padded(scene.present, to=at_each),
+        "flashing": _padded(scene.flashing, to=at_each),
+        "digit": _padded(scene.digits.astype(np.int8), to=at_each, fill=-1),
         "zone": np.full(4, -1.0, np.float32)
         if scene.zone is None
         else (scene.zone * SIDE_PX).astype(np.float32),
         "noise": np.array(look.uniform(0.0, MOST_NOISE), np.float32),
-        "noise_at": look.integers(0, NOISE_SIDE, (frames, 2)).astype(np.int32),
+        "noise_at": _padded(
+            look.integers(0, NOISE_SIDE, (len(scene.times_s), 2)).astype(np.int32), to=(frames,)
+        ),
     }
     weights = look.dirichlet((1.0, 1.5, 1.0)) * look.uniform(0.2, 0.5)
     for points, weight in zip(GRIDS, weights, strict=True):
@@ -60,9 +65,13 @@ def _of_scene(scene: Scene, things: int) -> Arrays:
     return arrays
 
 
-def _padded(values: npt.NDArray[np.generic], things: int, fill: float) -> npt.NDArray[np.generic]:
-    rest = np.full((things - len(values), *values.shape[1:]), fill, values.dtype)
-    return np.concatenate([values, rest])
+def _padded(
+    values: npt.NDArray[np.generic], *, to: tuple[int, ...], fill: float = 0
+) -> npt.NDArray[np.generic]:
+    """The values at the beginning of an array whose first axes are as long as `to` says."""
+    padded = np.full((*to, *values.shape[len(to) :]), fill, values.dtype)
+    padded[tuple(slice(length) for length in values.shape)] = values
+    return padded
 
 
 def tensors(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Tensor]:

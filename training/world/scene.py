@@ -226,8 +226,9 @@ def _schedule(rng: np.random.Generator, showing: Bools, world: World) -> tuple[B
             last = first + length - 1
             present[k] = False
             present[k, first : last + 1] = True
-        if rng.random() < world.flash_chance:
-            _put(rng, flashing[k], True, (first, last), lengths=(2, 4))
+        # It must also be seen in its own colour, and a flash of one frame could not be told as a stretch.
+        if rng.random() < world.flash_chance and last - first >= 2:
+            _put(rng, flashing[k], True, (first, last), lengths=(2, min(4, last - first + 1)))
         if showing[k]:
             _put_digits(rng, digits[k], (first, last), shows=int(rng.integers(1, world.shows + 1)))
     return present, flashing, digits

@@ -22,7 +22,9 @@ from training.small.stages import Lesson, Training
 
 def squares(lesson: Lesson, seed: int) -> Squares:
     stage = lesson.stage
-    return Squares(seed=seed, batch=stage.batch, frames=stage.frames, text_len=stage.text_len)
+    return Squares(
+        seed=seed, batch=stage.batch, frames=stage.frames, text_len=stage.text_len, shown=stage.shown
+    )
 
 
 def source() -> Source:

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from proofreel.cli import app
 from training.small.config import load_table
 from training.small.practice import Practice
+from training.small.proofworld import proofworld
 from training.small.stages import Training
+from training.world.pictures import NO_CUTOUTS
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
@@ -86,6 +88,28 @@ def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, t
         ("batch = 2", "batch = 0", r"stages\.0\.batch = 0: input should be greater than or equal to 1"),
         ("frames = 2\n", "", r"stages\.0\.frames is missing"),
         (
+            "frames = 2",
+            "frames = 2\nshown = [2, 1]",
+            r"stage 'see': shown = \[2, 1\]: the least .* come first",
+        ),
+        ("frames = 2", "frames = 2\nshown = [1, 3]", r"shown = \[1, 3\]: its clips have 2 frames at most"),
+        (
+            "frames = 2",
+            "frames = 2\nshown = [0, 2]",
+            r"stages\.0\.shown\.0 = 0: input should be greater than",
+        ),
+        ("frames = 2", "frames = 2\nshown = 1", r"stages\.0\.shown = 1: input should be a valid tuple"),
+        (
+            "frames = 2",
+            "frames = 2\nshort_share = 0.5",
+            r"short_share = 0\.5 without shown: .* shown = \[1, 2\]",
+        ),
+        (
+            "frames = 2",
+            "frames = 2\nshown = [1, 2]\nshort_share = 0.0",
+            r"short_share = 0\.0: input should be",
+        ),
+        (
             'size = "tiny"',
             'size = "tiny"\nseed = 2147483648',
             r"seed = 2147483648: input should be less than",
@@ -133,6 +157,20 @@ def test_the_shipped_config_is_read_and_its_learning_rate_rises_and_falls() -> N
     assert rates[0] < 0.05 * max(rates)
     assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
     assert rates[-1] < 0.04 * max(rates)
+
+
+def test_the_last_stages_of_the_shipped_config_show_a_fourth_of_their_clips_shorter() -> None:
+    shipped = load_table(ROOT / "configs" / "proofreel-small.toml", Training)
+    source = proofworld(NO_CUTOUTS)
+    shown = {
+        lesson.stage.name: source.batches(lesson, shipped.seed)[0].frames.tolist()
+        for lesson in shipped.lessons()
+    }
+    assert set(shown["see"]) == {4} and set(shown["plain"]) == {12}
+    for name in ("hard", "sharp"):
+        few = sum(frames < 12 for frames in shown[name])
+        assert len(shown[name]) == 64 and 6 <= few <= 26
+        assert 1 <= min(shown[name]) <= 3
 
 
 PRACTICE = """

@@ -24,10 +24,14 @@ from engines.contract import Question
 from grounding.errors import TrainingError
 from grounding.evidence import Span
 from tests.integration.training import small_process
+from tests.small_world import TOKENS, Renderer, Squares
 from training.runs import Run
 from training.small.config import load_table
+from training.small.forward import StaticForward
 from training.small.loop import train
-from training.small.model import Cut
+from training.small.losses import CompletionLoss
+from training.small.model import Cut, build
+from training.small.source import AsTensors
 from training.small.stages import Training
 from video.frames import Clip
 
@@ -52,8 +56,25 @@ warmup_steps = 2
 name = "two"
 mix = { where = 1.0 }
 frames = 2
+shown = [1, 2]
 batch = 2
 steps = 6
+text_len = 24
+sigma = 0.0
+"""
+
+
+SHORT = """
+size = "tiny"
+workers = 0
+compile = "off"
+[[stages]]
+name = "short"
+mix = { where = 1.0 }
+frames = 2
+shown = [1, 2]
+batch = 3
+steps = 1
 text_len = 24
 sigma = 0.0
 """
@@ -133,6 +154,19 @@ def test_the_saved_model_is_exported_and_says_what_its_checkpoint_says(
     assert made.exit_code == 0, made.output
     checked = CliRunner().invoke(app, ["export", "check", out])
     assert checked.exit_code == 0, checked.output
+
+
+def test_a_stage_of_short_clips_learns_from_the_words_behind_each_ones_own_frames(tmp_path: Path) -> None:
+    begun(tmp_path, SHORT)
+    batch = AsTensors(Squares(seed=0, batch=3, frames=2, text_len=24, shown=(1, 2)))[0]
+    assert set(batch["frames"].tolist()) == {1, 2}
+    forward = StaticForward(build("tiny", tokens=TOKENS, seed=0), frames=2, words=24)
+    loss, _ = CompletionLoss(forward, first_number=TOKENS.first_number).compute(
+        batch["ids"], batch["roles"], batch["kinds"], Renderer("cpu")(batch["scene"]), torch.tensor(0.0),
+        batch["frames"],
+    )  # fmt: skip
+    ((_step, logged, _norm),) = losses(tmp_path / "run")
+    assert logged == pytest.approx(loss.item(), rel=1e-5)
 
 
 class OutOfMemory:

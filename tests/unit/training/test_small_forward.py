@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.small_world import TOKENS, Renderer, Squares
+from tests.small_world import TOKENS, Renderer, Squares, stamped
 from training.small.forward import StaticForward
 from training.small.model import build
-from training.small.shape import PATCHES_A_SIDE
+from training.small.shape import PATCHES_A_SIDE, SIDE, head_length
 
 FRAMES, WORDS = 3, 24
 
@@ -64,3 +64,38 @@ def test_logits_and_gradients_equal_the_stock_forwards(model: Any) -> None:
         scale = gradient.abs().max()
         assert scale > 0, name
         assert (gradient - gradients[1][name]).abs().max() <= 1e-5 * max(1.0, scale), name
+
+
+SHOWN = (3, 12, 1, 7, 2)
+
+
+def gradients_of(model: Any) -> dict[str, torch.Tensor]:
+    """The gradients of all weights, which are then forgotten."""
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+def test_clips_of_fewer_frames_in_one_batch_are_read_as_the_stock_model_reads_each_alone(model: Any) -> None:
+    torch.manual_seed(0)
+    frames, words = max(SHOWN), 16
+    lengths = [head_length(shown) + words for shown in SHOWN]
+    ids = torch.full((len(SHOWN), head_length(frames) + words), TOKENS.pad)
+    pictures = torch.randint(0, 255, (len(SHOWN), frames, 3, SIDE, SIDE), dtype=torch.uint8)
+    for row, (shown, length) in enumerate(zip(SHOWN, lengths, strict=True)):
+        ids[row, :length] = torch.tensor(stamped(shown) + torch.randint(20, 1000, (words,)).tolist())
+    weights = torch.randn(len(SHOWN), ids.shape[1], TOKENS.vocabulary) / TOKENS.vocabulary
+    forward = StaticForward(model, frames=frames, words=words)
+    model.zero_grad(set_to_none=True)
+
+    hidden = forward.read(ids, forward.see(pictures), shown_B=torch.tensor(SHOWN))
+    logits = forward.logits(hidden)
+    sum((logits[k, :n] * weights[k, :n]).sum() for k, n in enumerate(lengths)).backward()  # type: ignore[union-attr]
+    static = gradients_of(model)
+    for row, (shown, length) in enumerate(zip(SHOWN, lengths, strict=True)):
+        alone = stock_logits(model, ids[row : row + 1, :length], pictures[row : row + 1, :shown])[0]
+        assert alone.std() > 0.1
+        assert (alone - logits[row, :length]).abs().max() <= 1e-5 * alone.abs().max(), shown
+        (alone * weights[row, :length]).sum().backward()
+    for name, gradient in gradients_of(model).items():
+        assert (gradient - static[name]).abs().max() <= 1e-5 * max(1.0, gradient.abs().max()), name
