@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class Plan:
         return {
             "schema": "proofreel.train-plan/1",
             "stage": self.stage,
-            "config": printable(self.config),
+            "config": printable(os.path.abspath(self.config)),
             "config_hash": hash_of(settings),
             "model": self._model(),
             "data": dict(self.data),
@@ -230,7 +231,7 @@ def _data_of(stage: Stage, data: Data | None) -> dict[str, Any]:
         }
     report = data.report
     return {
-        "root": printable(data.root),
+        "root": printable(os.path.abspath(data.root)),
         "split": split,
         "rows": len(data),
         "counted": True,

@@ -19,7 +19,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engines.qwen.shapes import Family
 from grounding.errors import printable
@@ -32,6 +32,14 @@ ROOT_VARIABLE = "DATA_ROOT"
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+
+
+def _expanded(path: str) -> str:
+    """A path in a file, in which no shell fills in the home folder."""
+    return str(Path(path).expanduser()) if path.startswith("~") else path
+
+
+Named = Annotated[str, AfterValidator(_expanded)]
 
 
 class Part(BaseModel):
@@ -56,7 +64,7 @@ class Model(Part):
     ("qwen3-native") can't be trained: a checkpoint of that layout becomes one of "open-o3".
     """
 
-    checkpoint: str
+    checkpoint: Named
     family: Family
     layout: Literal["open-o3", "stamped"] | None = None
     tuning: Literal["full", "lora"] = "full"
@@ -71,8 +79,8 @@ class Data(Part):
     longer than `max_length`, stop the run unless they may be skipped.
     """
 
-    root: str | None = None
-    prompts: str | None = None
+    root: Named | None = None
+    prompts: Named | None = None
     skip_missing: bool = False
     skip_long: bool = False
 
@@ -126,7 +134,7 @@ class Learning(Part):
     keep: Annotated[int, Field(ge=2)] = 2
     log_every: Count = 1
     workers: Annotated[int, Field(ge=0)] = 4
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 class Sft(Learning):
@@ -163,7 +171,7 @@ class Gspo(Learning):
     the model's own checkpoint where it isn't given.
     """
 
-    start_from: str | None = None
+    start_from: Named | None = None
     epsilon: Positive = 3e-4
     epsilon_high: Positive = 4e-4
     beta: Annotated[float, Field(ge=0.0)] = 0.0

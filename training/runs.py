@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from grounding.errors import printable
+from training.owning import LOCK
+
+_BARE = {"run.json", "config.json", "run.json.part", "config.json.part", LOCK}
+
 LIBRARIES = ("proofreel", "torch", "transformers", "trl", "accelerate", "peft", "numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run's folder. Files are replaced whole; metrics are appended a line at a time."""
+    """A run's folder. Files are replaced whole; metrics are appended a line at a time.
+
+    Who writes one holds it by `training.owning.owned`.
+    """
 
     folder: Path
 
@@ -35,7 +44,8 @@ class Run:
     ) -> Run:
         """Make the folder, or go on in it when it is of the same config, seed and data.
 
-        `data` is the fingerprint of what is trained on. Raises ValueError for a folder of another run.
+        `data` is the fingerprint of what is trained on. A run that left nothing yet is no other run: it gives
+        way. Raises ValueError for a folder of another run, with what differs.
         """
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder=folder)
@@ -43,11 +53,13 @@ class Run:
         before = run._read("run.json")
         if before is not None:
             changed = [name for name, value in facts.items() if before.get(name) != value]
-            if changed:
+            if not changed:
+                return run
+            if not run._is_bare():
                 raise ValueError(
-                    f"{folder} holds a run of another {' and '.join(changed)}: give another --out"
+                    f"{printable(folder)} holds a run of another {' and '.join(changed)}: "
+                    f"give another --out{run._differing(config)}"
                 )
-            return run
         run._write("config.json", dict(config))
         run._write(
             "run.json",
@@ -84,14 +96,45 @@ class Run:
         """What came out; None for a run that hasn't ended."""
         return self._read("summary.json")
 
+    def _is_bare(self) -> bool:
+        """Whether nothing was trained here: it stopped before its first step."""
+        left = [path for path in self.folder.iterdir() if path.name not in _BARE]
+        return not any(path.is_file() or any(path.iterdir()) for path in left)
+
+    def _differing(self, config: Mapping[str, Any]) -> str:
+        """Which settings the run here has otherwise, a few by name."""
+        here = flat(self._read("config.json") or {})
+        wanted = flat(json.loads(json.dumps(config, default=str)))
+        names = [name for name in {**here, **wanted} if here.get(name) != wanted.get(name)]
+        shown = [f"{name} is {here.get(name)!r} there, {wanted.get(name)!r} here" for name in names[:3]]
+        return f" ({'; '.join(shown)})" if here and shown else ""
+
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{printable(path)} is damaged ({error}): give another --out") from None
+        return document
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         part = self.folder / (name + ".part")
         part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         part.replace(self.folder / name)
+
+
+def flat(config: Mapping[str, Any] | list[Any], prefix: str = "") -> dict[str, Any]:
+    """A config's values by their dotted names."""
+    parts = config.items() if isinstance(config, Mapping) else enumerate(config)
+    found: dict[str, Any] = {}
+    for name, value in parts:
+        if isinstance(value, Mapping | list) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _last_byte(stream: IO[bytes]) -> bytes:
@@ -131,5 +174,5 @@ def versions() -> dict[str, str]:
 
 
 def command_line() -> str:
-    """The command as it was typed."""
-    return " ".join(["proofreel", *sys.argv[1:]])
+    """The command as a shell takes it."""
+    return shlex.join(["proofreel", *sys.argv[1:]])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grounding.errors import printable
+from training.owning import owned
 from training.recipe import Recipe, Stage
 from training.runs import Run, command_line
 from training.trainers import is_first, last_checkpoint, memory_explained, num_processes
@@ -23,17 +26,21 @@ def run_stage(stage: Stage, recipe: Recipe, prepared: Prepared, *, out: Path, to
     """Train, going on from the last whole checkpoint in `out` if there is one. Gives the summary.
 
     A run that is over is left as it is. Leaves `out`/model (a checkpoint that engines open), plots,
-    report.html and the run's files. Raises ValueError where `out` holds another run, TrainingError where
-    memory is not enough.
+    report.html and the run's files. Raises ValueError where `out` holds another run or can't be written,
+    TrainingError where memory or the disk is not enough.
     """
+    with owned(out) if is_first() else nullcontext():
+        return _run(stage, recipe, prepared, out=out, told=told if is_first() else _silent)
+
+
+def _run(stage: Stage, recipe: Recipe, prepared: Prepared, *, out: Path, told: Told) -> dict[str, Any]:
     from training.student import DTYPES, save_whole
 
-    told = told if is_first() else _silent
     run = _begin(stage, recipe, prepared, out=out)
     over = run.summary()
     if over is not None:
         told(f"{printable(out)} is over: for another run, give another --out")
-        return over
+        return {**over, **_left(out)}  # which may have been moved
     trainer = _trainer(stage, recipe, prepared, out=out)
     _record(trainer, run, recipe, stage, told=told)
     last = last_checkpoint(out / CHECKPOINTS)
@@ -99,8 +106,15 @@ def _summary(stage: Stage, trainer: Any, *, out: Path) -> dict[str, Any]:
         "stage": stage,
         "steps": state.global_step,
         "epochs": state.epoch,
-        "model": printable(out / MODEL),
-        "report": printable(out / "report.html"),
+        **_left(out),
+    }
+
+
+def _left(out: Path) -> dict[str, str]:
+    """Where what a run leaves is: absolute paths."""
+    return {
+        "model": printable(os.path.abspath(out / MODEL)),
+        "report": printable(os.path.abspath(out / "report.html")),
     }
 
 

@@ -12,13 +12,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from grounding.errors import TrainingError, printable
+from grounding.errors import printable
+from training.needs import need
+from training.shipped import config_at
 
 if TYPE_CHECKING:
     from training.recipe import Recipe, Stage
@@ -27,7 +28,8 @@ NEEDED = ("torch", "transformers", "trl", "accelerate", "datasets", "peft", "mat
 
 # The parameter is not called `config`: that name stands for the settings file of other commands.
 RecipeFile = Annotated[
-    Path, typer.Option("--config", metavar="FILE", help="The recipe: a TOML file, as in configs/.")
+    Path,
+    typer.Option("--config", metavar="FILE", help="The recipe: a TOML file, or the name of one that ships."),
 ]
 Out = Annotated[
     Path | None, typer.Option(help="The run's folder; a run there goes on. Default: runs/RECIPE-STAGE.")
@@ -103,9 +105,10 @@ def _run(
 ) -> None:
     from training.recipe import read_recipe
 
+    path = config_at(path)
     recipe = read_recipe(path, **changes)
     recipe.learning(stage)
-    _check_libraries()
+    need(*NEEDED)
     with _quietly():
         if dry_run:
             _show_plan(stage, recipe, path, as_json=as_json)
@@ -147,12 +150,6 @@ def _tell(what: str) -> None:
 
     if is_first():
         print(what, file=sys.stderr, flush=True)
-
-
-def _check_libraries() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise TrainingError(f"{', '.join(missing)} is not installed: pip install 'proofreel[train]'")
 
 
 @contextmanager

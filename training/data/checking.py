@@ -81,8 +81,10 @@ class _Checker:
         if row.id in self.ids:
             yield "duplicate", f"the id {row.id[:100]!r} stands on an earlier row"
         self.ids.add(row.id)
-        yield from self._texts(row)
-        yield from self._media(row)
+        texts = list(self._texts(row))
+        yield from texts
+        readable = not any(kind in ("answer", "evidence") for kind, _ in texts)
+        yield from self._media(row, readable=readable)
 
     def _texts(self, row: Row) -> Iterator[tuple[Kind, str]]:
         try:
@@ -101,7 +103,8 @@ class _Checker:
                         f"{problem.kind} at character {problem.offset}: {problem.excerpt[:60]!r}",
                     )
 
-    def _media(self, row: Row) -> Iterator[tuple[Kind, str]]:
+    def _media(self, row: Row, *, readable: bool) -> Iterator[tuple[Kind, str]]:
+        """What is wrong with its file, or, where the row's own times can be read, doesn't go with it."""
         field_name = "image_path" if row.is_picture else "video_path"
         if row.media is None:
             yield "row", f"{field_name}: it is missing, and a {row.task} row needs one"
@@ -116,7 +119,7 @@ class _Checker:
         found = self.files[path]
         if isinstance(found, tuple):
             yield found
-        elif found is not None:
+        elif found is not None and readable:
             yield from _unfit(row, found)
 
     def _file(self, path: Path, *, is_picture: bool) -> tuple[Kind, str] | _Opened | None:

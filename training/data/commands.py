@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from grounding.errors import TrainingError, printable
+from training.needs import need
 
 if TYPE_CHECKING:
     from training.data.examples import Example
@@ -152,14 +153,9 @@ def show(
 
 
 def _view(model: str | None, family: Literal["qwen3_vl", "qwen2_5_vl"], prompts: Path | None) -> ModelView:
-    from importlib.util import find_spec
-
     from grounding.prompts import PROOFREEL, load_prompts
 
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        raise TrainingError(
-            "an example is sized by PyTorch, as an engine does: pip install 'proofreel[transformers]'"
-        )
+    need("torch", "transformers", extra="transformers")  # an example is sized as an engine does
     from training.data.view import ModelView
 
     words = PROOFREEL if prompts is None else load_prompts(prompts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ class Report:
         """As `proofreel.data-check/1` has a split."""
         return {
             "split": self.split,
-            "path": printable(self.path),
+            "path": printable(os.path.abspath(self.path)),
             "rows": self.rows,
             "usable": self.usable,
             "missing": self.missing,

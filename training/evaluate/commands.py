@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from training.evaluate.suites import SUITES, check_suite
+from training.needs import need
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -81,6 +82,7 @@ def evaluate(
 ) -> None:
     """Ask an engine questions whose answers are known exactly; measure what, when, where and the proof."""
     check_suite(suite)
+    need("torch", extra="transformers")
     load = _engine_loader(
         engine, model=model, prompts=prompts, unchecked=unchecked, clips_at_once=clips_at_once
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grounding.errors import printable
 from training.evaluate.proofworld import Request
 from training.evaluate.summary import Summary
 
@@ -55,17 +57,17 @@ class Report:
             "cutouts": self.cutouts,
             "control": request.control,
             "masked": self.masked,
-            "out": None if self.out is None else str(self.out),
+            "out": None if self.out is None else printable(os.path.abspath(self.out)),
             "against": self._against(),
             "run": dict(self.run),
         }
         return {name: _rounded(value) for name, value in document.items()}
 
     def _against(self) -> dict[str, Any] | None:
-        if self.difference is None:
+        if self.difference is None or self.against is None:
             return None
         return {
-            "file": str(self.against),
+            "file": printable(os.path.abspath(self.against)),
             "differences": self.difference.metrics,
             "intervals": self.difference.intervals,
             "kinds": self.difference.kinds,

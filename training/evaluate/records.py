@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import TextIO
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
-from grounding.errors import printable
+from grounding.errors import TrainingError, printable
 from training.rewards.trl import truth_column
 from training.truth import Truth
 
@@ -50,7 +51,7 @@ def item_hash(question: str, truth: Truth) -> str:
 def writing(path: Path | None) -> Iterator[TextIO | None]:
     """A file for records: whole under its name at the end, and what there is until then beside it as .part.
 
-    Raises ValueError where it can't be written, before anything is asked.
+    Raises ValueError where it can't be written, before anything is asked; TrainingError for a full disk.
     """
     if path is None:
         yield None
@@ -58,9 +59,17 @@ def writing(path: Path | None) -> Iterator[TextIO | None]:
     if path.is_dir():
         raise ValueError(f"{printable(path)} is a folder: name a file for the records")
     part = path.with_name(path.name + ".part")
-    with _opened(part, path) as stream:
-        yield stream
-    part.replace(path)
+    stream = _opened(part, path)
+    try:
+        with stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise TrainingError(
+            f"{printable(part)}: no room is left for the records: make room and run the command again"
+        ) from error
 
 
 def _opened(part: Path, path: Path) -> TextIO:

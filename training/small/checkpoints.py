@@ -14,12 +14,16 @@ FILE = "checkpoint.pt"
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the folder's checkpoint; one that is cut off by a kill is never taken for it."""
+    """Replace the folder's checkpoint; one that is cut off is never taken for it, and takes no room."""
     part = folder / (FILE + ".part")
-    with open(part, "wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with open(part, "wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     part.replace(folder / FILE)
 
 

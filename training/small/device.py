@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 
+from grounding.errors import TrainingError
 from training.small.config import CompileMode
 
 
@@ -27,3 +29,15 @@ def compiled(function: Any, mode: CompileMode) -> Any:
     if mode == "off":
         return function
     return torch.compile(function, dynamic=False, mode=None if mode in ("default", "parts") else mode)
+
+
+@contextmanager
+def compiler_told() -> Iterator[None]:
+    """What can't be compiled, most often as there is no compiler, is told with the ways around it."""
+    try:
+        yield
+    except torch._dynamo.exc.BackendCompilerFailed as error:
+        raise TrainingError(
+            f"torch.compile failed ({str(error).splitlines()[0]}): install a C++ compiler (gcc), "
+            'or set compile = "off" in the config, which is slower'
+        ) from error

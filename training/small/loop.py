@@ -39,9 +39,10 @@ def train(
 ) -> Path:
     """Train, or go on where a killed run stood, and return the folder of the trained model.
 
-    Raises ValueError for a folder of another run; TrainingError when it does not fit into the device's memory
-    or the loss is no number.
+    Raises ValueError for a stage without questions and for a folder of another run; TrainingError when it
+    does not fit into the device's memory or the loss is no number.
     """
+    _check_lessons(config, source)
     run = Run.begin(
         out,
         config=config.model_dump(mode="json", exclude={"workers"}),  # another machine's may differ
@@ -60,6 +61,15 @@ def train(
     school.student.save(out / MODEL)
     run.finish(school.summary())
     return out / MODEL
+
+
+def _check_lessons(config: Training, source: Source) -> None:
+    """That every stage has something to teach: the last one's mistake is told before the first begins."""
+    for lesson in config.lessons():
+        try:
+            source.batches(lesson, config.seed)
+        except ValueError as error:
+            raise ValueError(f"stage {lesson.stage.name!r}: {error}") from error
 
 
 class School:

@@ -93,6 +93,7 @@ def save(
 
 def load_weights(model: Any, folder: Path) -> None:
     """Give a built model the weights of a saved one. Raises ValueError where they are another size's."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = folder / "model.safetensors"
@@ -100,6 +101,8 @@ def load_weights(model: Any, folder: Path) -> None:
         raise ValueError(f"{folder} holds no model.safetensors: give the folder of a saved small model")
     try:
         lacking, foreign = model.load_state_dict(load_file(path), strict=False)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file, or one that was cut short ({error})") from error
     except RuntimeError as error:
         raise ValueError(f"{path} holds weights of another size: {str(error).splitlines()[-1]}") from error
     if foreign or set(lacking) - {"lm_head.weight"}:

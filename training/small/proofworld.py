@@ -63,7 +63,7 @@ def proofworld(found: Cutouts) -> Source:
 
     def of_level(level: LevelName, lesson: Lesson, seed: int) -> Batches:
         stage = lesson.stage
-        return batches.Batches(
+        stream = batches.Batches(
             world=world(level, "train", frames=stage.frames),
             mix=stage.mix,
             size=stage.batch,
@@ -74,6 +74,8 @@ def proofworld(found: Cutouts) -> Source:
             shown=stage.shown,
             short_share=1.0 if stage.short_share is None else stage.short_share,
         )
+        stream.check_room()
+        return stream
 
     def batches_of(lesson: Lesson, seed: int) -> Batches:
         stage = lesson.stage

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.qwen.checkpoint import SHIPPED, find
+from engines.qwen.checkpoint import find_here
 from training.small.model import build, load_weights, save
 from training.small.optimiser import optimisers_of
 from training.small.shape import SizeName
@@ -35,7 +35,7 @@ class Student:
         self._source, self._ema_decay = source, ema_decay
         self.model = build(size, tokens=source.tokens, seed=seed)
         if start:
-            load_weights(self.model, find(start) if start in SHIPPED else Path(start))
+            load_weights(self.model, find_here(start) or Path(start).expanduser())
         self.model.to(device)
         self.parameters: list[Tensor] = list(self.model.parameters())
         self.optimisers = optimisers_of(self.model, weight_decay=weight_decay, muon=muon)

@@ -95,6 +95,15 @@ class Batches:
         if not self.mix or min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0:
             raise ValueError("a mix needs kinds of question with weights above 0")
 
+    def check_room(self) -> None:
+        """That questions fit into `text_length`. Raises ValueError where none of many clips holds one."""
+        rng = np.random.default_rng([self.seed, self.stage])
+        if not any(self._row(rng).roles.any() for _ in range(TRIES)):
+            raise ValueError(
+                f"of {TRIES} clips none holds a question of the mix that fits into text_len "
+                f"{self.text_length}: raise it, or change the mix"
+            )
+
     def __getitem__(self, number: int) -> Batch:
         """Batch `number`, from zero."""
         rng = np.random.default_rng([self.seed, self.stage, number])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from grounding.errors import printable
 from training.world.names import KINDS, SHAPES, order_of_pictures
 from video.output import whole_file
 
@@ -91,11 +92,15 @@ def load_cutouts(path: Path) -> Cutouts:
                     held_out=tuple(packed["held_out"].tolist()),
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{path} is no file of packed cut-outs ({error})") from error
+            raise ValueError(
+                f"{printable(path)} is no file of packed cut-outs ({type(error).__name__}): make it by "
+                "`proofreel train world --pack`"
+            ) from error
     found = list(_found(path))
     if not found:
         raise ValueError(
-            f"{path} holds no cut-outs: install Debian's tuxpaint-stamps-default, or name its stamps"
+            f"{printable(path)} holds no cut-outs: install Debian's tuxpaint-stamps-default, "
+            "or name its stamps"
         )
     loaded = [_cut(file) for _, file, _ in found]
     solid = [k for k, (_, mask, _) in enumerate(loaded) if mask.mean() >= LEAST_SOLID]
@@ -131,12 +136,17 @@ def _cut(path: Path) -> tuple[Bytes, Mask, float]:
     """One picture cropped to what is solid in it, on a square of SIDE texels, with its aspect."""
     from PIL import Image
 
-    with Image.open(path) as opened:
-        picture = opened.convert("RGBA")
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGBA")
+    except OSError as error:  # of which Pillow's own are
+        raise ValueError(
+            f"{printable(path)} is no picture that can be read: take it out of the folder"
+        ) from error
     solid = picture.getchannel("A").point(lambda a: 255 if a >= 128 else 0)
     box = solid.getbbox()
     if box is None:
-        raise ValueError(f"{path} shows nothing: take it out of the folder")
+        raise ValueError(f"{printable(path)} shows nothing: take it out of the folder")
     cropped = picture.crop(box)
     small = np.asarray(cropped.resize((SIDE, SIDE), Image.Resampling.BOX))
     return small[..., :3].copy(), small[..., 3] >= 128, (box[2] - box[0]) / (box[3] - box[1])

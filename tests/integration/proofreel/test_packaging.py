@@ -48,6 +48,11 @@ def test_the_built_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel)
     installed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path)
     assert "torch" not in installed and "nvidia" not in installed
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    shipped = [path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.*ml")]
+    assert shipped
+    for path in (*shipped, Path("engines/data/proofreel-small/model.safetensors")):
+        assert (site / path).is_file(), f"{path} is not in the wheel"
     proofreel = tmp_path / "clean/bin/proofreel"
     run(proofreel, "doctor", cwd=tmp_path)
     run(proofreel, "index", sample("bikes.mp4"), cwd=tmp_path)

@@ -206,9 +206,12 @@ def test_a_checkpoint_is_evaluated_with_boxes_in_its_own_pixels(tmp_path: Path) 
     assert read_records(out)[0].scores["viou"] == pytest.approx(expected)
 
 
-def test_two_runs_on_the_same_questions_are_compared(spotted: tuple[dict[str, Any], Path]) -> None:
+def test_two_runs_on_the_same_questions_are_compared(
+    spotted: tuple[dict[str, Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, base = spotted
-    found = evaluated("--items", "20", "--seed", "1", "--control", "blind", "--against", str(base))
+    monkeypatch.chdir(base.parent)  # a relative path is absolute in the document
+    found = evaluated("--items", "20", "--seed", "1", "--control", "blind", "--against", base.name)
     assert (found["control"], found["against"]["file"]) == ("blind", str(base))
     assert found["against"]["differences"]["acc"] == 0.0  # black frames or not, it abstains
     assert found["against"]["intervals"]["acc"] == [0.0, 0.0]
@@ -256,6 +259,7 @@ def test_people_get_tables(spotted: tuple[dict[str, Any], Path], tmp_path: Path)
         (["proofworld", "--against", "gone.jsonl"], "gone.jsonl: can't read the records"),
         (["proofworld", "--out", "no/run.jsonl"], "no/run.jsonl: can't write records there"),
         (["proofworld", "--cutouts", "/nowhere"], "no cut-outs"),
+        (["proofworld", "--clips-at-once", "2"], "leave --clips-at-once out"),
     ],
 )
 def test_wrong_input_is_said_before_anything_is_asked(

@@ -39,7 +39,8 @@ def test_the_real_recipe_is_planned_for_8_gpus_with_nothing_on_disk(
 ) -> None:
     monkeypatch.delenv("DATA_ROOT", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    plan = planned(stage, ROOT / f"configs/{name}.toml")
+    plan = planned(stage, Path(name))
+    assert plan["config"] == str(ROOT / f"configs/{name}.toml")
     rows = {"sft": 31_166, "gspo": 37_231}[stage]
     assert (plan["data"]["rows"], plan["data"]["counted"]) == (rows, False)
     assert "released, not counted here" in plan["data"]["note"]
@@ -87,6 +88,13 @@ def test_where_data_and_checkpoint_are_there_all_is_counted_as_the_trainer_count
         == trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
     )
     assert batches and longest <= plan["example"]["tokens"]
+
+
+def test_the_checkpoint_that_ships_is_planned_by_its_name(root: Path, tmp_path: Path) -> None:
+    config = write_recipe(tmp_path / "tiny.toml", table(Path("proofreel-small"), "qwen3_vl"))
+    plan = planned("sft", config, "--data-root", root)
+    assert plan["model"]["checkpoint"] == "proofreel-small"
+    assert plan["example"]["text_tokens_from"] == "counted"
 
 
 def real_trainer(stage: Stage, config: Path, root: Path, folder: Path) -> tuple[Any, int]:

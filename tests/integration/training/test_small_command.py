@@ -80,6 +80,11 @@ def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, t
     [
         ("batch = 2", "bach = 2", r"no setting stages\.0\.bach; there are name, mix"),
         ('size = "tiny"', 'size = "tiny"\nstepps = 1', r"no setting stepps; there are size"),
+        (
+            'size = "tiny"',
+            'size = "tiny"\nseed = -1',
+            r"seed = -1: input should be greater than or equal to 0",
+        ),
         ("batch = 2", "batch = 0", r"stages\.0\.batch = 0: input should be greater than or equal to 1"),
         ("frames = 2\n", "", r"stages\.0\.frames is missing"),
         (
@@ -113,7 +118,8 @@ def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, t
         ("checkpoint_every = 2", "checkpoint_every = 3\nseed = 1", None),
         ("log_every = 1", "log_every = 3", r"checkpoint_every 2 is no multiple of log_every 3"),
         ('name = "see"', 'name = "see', r"can't be read as TOML"),
-        ("where = 1.0", "were = 1.0", r"no question of kind 'were'; there are: where"),
+        ("where = 1.0", "were = 1.0", r"stage 'see': no question of kind 'were'; there are: where"),
+        ("text_len = 96", "text_len = 4", r"stage 'see': .* fits into text_len 4: raise it"),
     ],
 )
 def test_a_wrong_config_is_refused_in_one_sentence_that_names_what_is_wrong(
@@ -134,7 +140,11 @@ def test_a_gpu_that_is_not_there_and_a_run_of_another_config_are_refused(
     asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run")]
     with pytest.raises(ValueError, match=r"--device cuda:7: .*(sees no GPU|there are \d GPUs)"):
         CliRunner().invoke(app, [*asked, "--device", "cuda:7"], catch_exceptions=False)
+    for name in ("mps", "meta"):
+        with pytest.raises(ValueError, match=f"--device '{name}' is no device that trains here"):
+            CliRunner().invoke(app, [*asked, "--device", name], catch_exceptions=False)
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text("{}\n")
     (tmp_path / "run" / "run.json").write_text('{"config_hash": "other", "seed": 0, "data": "x"}')
     with pytest.raises(ValueError, match="holds a run of another config_hash and data: give another --out"):
         CliRunner().invoke(app, [*asked, "--device", "cpu"], catch_exceptions=False)
@@ -237,3 +247,65 @@ def test_training_goes_on_from_another_model_with_another_seed(config: Path, tmp
     assert json.loads(second.stdout)["loss"] < json.loads(first.stdout)["loss"]
     kept = json.loads((tmp_path / "b" / "config.json").read_text())
     assert (kept["seed"], kept["start"]) == (5, model)
+
+
+def test_a_last_stage_without_questions_is_told_before_the_first_is_taught(
+    config: Path, tmp_path: Path
+) -> None:
+    last = (
+        CONFIG[CONFIG.index("[[stages]]") :].replace('"see"', '"last"').replace("where = 1.0", "were = 1.0")
+    )
+    config.write_text(CONFIG + last, encoding="utf-8")
+    asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    with pytest.raises(ValueError, match="stage 'last': no question of kind 'were'"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_start_on_the_command_line_is_all_that_a_practice_needs(tmp_path: Path) -> None:
+    config = tmp_path / "practice.toml"
+    config.write_text(PRACTICE.replace('start = ""\n', ""), encoding="utf-8")
+    asked = [
+        "train",
+        "small-gspo",
+        "--config",
+        str(config),
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+    ]
+    with pytest.raises(ValueError, match=r"practice\.toml: start is missing"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    with pytest.raises(ValueError, match=r"nowhere holds no model\.safetensors"):
+        CliRunner().invoke(app, [*asked, "--start", "nowhere"], catch_exceptions=False)
+    cut_short = tmp_path / "cut"
+    cut_short.mkdir()
+    (cut_short / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(
+        ValueError, match=r"cut/model\.safetensors is no safetensors file, or one that was cut"
+    ):
+        CliRunner().invoke(app, [*asked, "--start", str(cut_short)], catch_exceptions=False)
+    with pytest.raises(ValueError, match=r"proofreel-small/model\.safetensors holds weights of another size"):
+        CliRunner().invoke(app, [*asked, "--start", "proofreel-small"], catch_exceptions=False)
+
+
+def test_paths_of_the_document_are_absolute(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["train", "small", "--config", config.name, "--out", "run", "--device", "cpu", "--json"]
+    document = json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).stdout)
+    assert (document["run"], document["model"]) == (str(tmp_path / "run"), str(tmp_path / "run/model"))
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(config: Path, tmp_path: Path) -> None:
+    config.write_text(CONFIG.replace('"off"', '"default"'), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "proofreel", "train", "small", "--config", str(config), "--device", "cpu"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        env={"PATH": "", "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "compiled")},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "No working C++ compiler found" in done.stderr.splitlines()[-1]
+    assert 'install a C++ compiler (gcc), or set compile = "off"' in done.stderr.splitlines()[-1]

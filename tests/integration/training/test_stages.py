@@ -22,6 +22,7 @@ from grounding.evidence import Span
 from proofreel.cli import app
 from tests import stgr, tiny_qwen
 from tests.schooling import table, write_recipe
+from training.owning import LOCK
 from training.runs import Run
 from video import open_video
 
@@ -85,7 +86,7 @@ def test_sft_leaves_a_checkpoint_that_answers_in_the_layout_it_was_taught(
         clip = source.clip(window, times_s=[0.0, 1.0], max_side=160)
     (reply,) = engine.answer(clip, [Question(text="What?", task="General video QA MCQ")])
     assert isinstance(reply.text, str)
-    assert {path.name for path in out.iterdir()} == {*RUN_FILES, "model", "checkpoints"}
+    assert {path.name for path in out.iterdir()} == {*RUN_FILES, LOCK, "model", "checkpoints"}
 
 
 def test_the_run_holds_its_settings_its_data_and_what_was_measured(

@@ -59,6 +59,7 @@ def test_its_document_follows_its_schema(tmp_path: Path) -> None:
         (["--preview", "clip.avi"], "ends in .mp4"),
         (["--preview", "clip.mp4", "--split", "objects"], "--level hard"),
         (["--pack", "cut.zip", "--cutouts", "/nowhere"], "no cut-outs"),
+        (["--pack", "gone/cut.npz"], "gone/cut.npz: it can't be written (No such file or directory)"),
     ],
 )
 def test_wrong_input_is_said_and_nothing_is_written(

@@ -50,6 +50,7 @@ def test_accelerate_reads_each_of_its_files_and_starts_8_processes(path: Path) -
         ),
         ({"wheels": {"round": True}}, "unknown key 'wheels': there are model, data, frames"),
         ({"sft": {"learning_rate": "fast"}}, "sft.learning_rate: Input should be a valid number, not 'fast'"),
+        ({"sft": {"seed": -1}}, "sft.seed: Input should be greater than or equal to 0, not -1"),
         ({"sft": {"batch": 0}}, "sft.batch: Input should be greater than or equal to 1, not 0"),
         ({"model": {"family": "llava"}}, "model.family: Input should be 'qwen2_5_vl' or 'qwen3_vl'"),
         ({"model": {"layout": "qwen3-native"}}, "model.layout: Input should be 'open-o3' or 'stamped'"),
@@ -102,3 +103,17 @@ def test_a_missing_data_root_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
         data_root(read_recipe(written(tmp_path)))
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     assert data_root(read_recipe(written(tmp_path))) == tmp_path
+
+
+def test_paths_in_a_recipe_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    parts = {"data": {"root": "~/stgr", "prompts": "~/p.toml"}, "gspo": {"start_from": "~/sft/model"}}
+    recipe = read_recipe(written(tmp_path, **parts), **{"model.checkpoint": "~/models/qwen"})
+    assert recipe.gspo is not None
+    for path, name in (
+        (recipe.model.checkpoint, "models/qwen"),
+        (recipe.data.root, "stgr"),
+        (recipe.data.prompts, "p.toml"),
+        (recipe.gspo.start_from, "sft/model"),
+    ):
+        assert path == str(tmp_path / name)

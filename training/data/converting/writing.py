@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from grounding.errors import printable
+from grounding.errors import TrainingError, printable
 from training.data.converting.footage import find_video, fitted, open_footage
 from training.data.converting.questions import Asked, Asker
 from training.data.converting.tracks import Annotated
@@ -68,7 +68,8 @@ def convert(
     `add`: rows go beside those that are there, in place of their like; else `out` must hold none. `copy`:
     videos are copied and not linked. Nothing is written before all annotations were read and found to fit.
 
-    Raises ValueError for annotations that can't be read or are not of this video, MediaError for the video.
+    Raises ValueError for annotations that can't be read or are not of this video, MediaError for the video,
+    TrainingError where `out` can't be written.
     """
     before = rows_there(out, add=add)
     found = read_annotations(tool, source, first_frame=first_frame)
@@ -78,6 +79,16 @@ def convert(
             f"{printable(source)} is about {len(found)} videos ({names}): give their folder by --video"
         )
     askers = [_asker(one, tool, find_video(video, one.video)) for one in found]
+    try:
+        return _written(askers, out=out, before=before, copy=copy)
+    except OSError as error:
+        raise TrainingError(
+            f"{printable(error.filename2 or error.filename or out)} can't be written ({error.strerror}): "
+            "make room there, or give another OUT"
+        ) from error
+
+
+def _written(askers: Sequence[Asker], *, out: Path, before: dict[Split, list[Row]], copy: bool) -> Converted:
     result = Converted(out=out, videos=len(askers))
     rows: list[Row] = []
     for asker in askers:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from grounding import Span
-from grounding.errors import MediaError
+from grounding.errors import MediaError, TrainingError
 from tests.annotations import (
     DOG,
     DOG_BOX,
@@ -46,10 +46,10 @@ FILES: dict[Tool, Any] = {
 }
 
 
-def converted(tool: Tool, tmp_path: Path, **options: Any) -> Path:
+def converted(tool: Tool, tmp_path: Path, out: Path | None = None, **options: Any) -> Path:
     name, write = FILES[tool]
     video = make_video(tmp_path / "films" / "clip.mp4")
-    out = tmp_path / "out"
+    out = out or tmp_path / "out"
     convert(tool, write(tmp_path / name), out, **{"video": video, **options})
     return out
 
@@ -179,6 +179,12 @@ def test_annotations_of_another_video_are_refused_before_anything_is_written(tmp
     with pytest.raises(MediaError):
         convert("cvat", path, out, video=tmp_path / "none.mp4")
     assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match=r"file/videos/cvat can't be written \(Not a directory\)"):
+        converted("cvat", tmp_path, out=tmp_path / "file")
 
 
 def test_frames_before_the_first_are_refused_and_not_taken_from_the_end(tmp_path: Path) -> None:

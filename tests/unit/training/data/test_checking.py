@@ -144,6 +144,11 @@ def test_a_time_after_the_video_s_end_is_told_when_the_media_are_opened(
     assert "4.000 s" in report.findings[0].what
 
 
+def test_an_answer_that_cannot_be_read_is_told_once_when_the_media_are_opened(tmp_path: Path) -> None:
+    unread = {**SFT[1], "task": "temporal QA", "answer": "in the evening"}
+    assert kinds(looked_through(tmp_path, unread, media=True)) == [(0, "answer")]
+
+
 def test_a_video_and_a_picture_that_cannot_be_opened_are_told(tmp_path: Path) -> None:
     for one in (SFT[1], SFT[4]):
         write_media(tmp_path, one).write_bytes(b"nothing of the kind")

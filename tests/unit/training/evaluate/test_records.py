@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounding.errors import TrainingError
 from tests.unit.training.completions import DOG, MAN, truth
 from training.evaluate.records import RECORDS, Record, check_same, item_hash, read_records, writing
 
@@ -76,6 +77,13 @@ def test_places_that_can_t_be_read_or_written_are_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(ValueError, match="can't write records there"), writing(tmp_path / "no" / "run.jsonl"):
         pass
+
+
+def test_a_disk_that_fills_up_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl.part").symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"run\.jsonl\.part: no room is left for the records: make room"):
+        written(tmp_path / "run.jsonl", ONE)
+    assert not (tmp_path / "run.jsonl").exists()
 
 
 def test_runs_on_other_questions_are_not_compared(tmp_path: Path) -> None:

@@ -164,6 +164,18 @@ def test_a_place_that_cutouts_can_t_be_packed_to_is_told(cutouts: Cutouts, tmp_p
         cutouts.save(tmp_path / "nowhere" / "packed.npz")
 
 
+def test_a_damaged_pack_and_a_damaged_picture_are_named(cutouts: Cutouts, tmp_path: Path) -> None:
+    cutouts.save(tmp_path / "cut.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"cut\.npz is no file of packed cut-outs .*--pack"):
+        load_cutouts(tmp_path / "cut.npz")
+    write_stamps(tmp_path / "stamps")
+    picture = next((tmp_path / "stamps").rglob("*.png"))
+    picture.write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match=f"{picture.name} is no picture that can be read"):
+        load_cutouts(tmp_path / "stamps")
+
+
 def stream(**changes: object) -> Batches:
     settings: dict[str, object] = {
         "world": world("plain", "train"), "mix": {"where": 1.0, "dense": 1.0, "flash": 1.0}, "size": 3,
@@ -191,6 +203,14 @@ def test_only_answers_are_learnt_and_the_numbers_of_boxes_are_marked() -> None:
 def test_a_mix_names_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="no question of kind 'whither'; there are: where"):
         stream(mix={"whither": 1.0})
+
+
+def test_a_text_too_short_for_any_question_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="none holds a question of the mix that fits into text_len 5: raise it"
+    ):
+        stream(text_length=5).check_room()
+    stream().check_room()
 
 
 def alone(one: Scene, thing: int, pictures: Cutouts) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
