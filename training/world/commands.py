@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from grounding.errors import printable
+from training.needs import need
 
 if TYPE_CHECKING:
     from training.world.pictures import Cutouts
@@ -62,6 +63,8 @@ def world(
         raise ValueError(
             "nothing to do: give --preview OUT.mp4, --write DATA_ROOT --clips N, or --pack OUT.npz"
         )
+    if preview is not None or write is not None:
+        need("torch")
     found = load(cutouts)
     if pack is not None:
         if pack.suffix != ".npz":

@@ -1,8 +1,7 @@
 """What things are called: coloured shapes, and the kinds of photographic cut-outs.
 
 A cut-out is a picture of Debian's `tuxpaint-stamps-default` (GPL-2), used while a model is made and never
-shipped. `KINDS` says where in the package the pictures of a kind are, of which there are at least seven;
-every fourth is held out.
+shipped. `KINDS` says where in the package the pictures of a kind are; every fourth of them is held out.
 """
 
 from __future__ import annotations
@@ -31,28 +30,61 @@ HELD_OUT_PAIRS = frozenset(
 
 KINDS: dict[str, tuple[str, ...]] = {
     "bird": ("animals/birds/*.png",),
-    "coin": ("symbols/money/*/coins/*.png",),
     "fish": (
         "animals/fish/*fish.png",
         "animals/fish/bluegroper.png",
         "animals/fish/coraltrout.png",
         "animals/fish/moonwrasse.png",
     ),
-    "flower": ("plants/flowers/*.png", "plants/flowers/plastic/*.png"),
-    "fruit": ("food/fruit/*.png",),
-    "grave": ("seasonal/halloween/grave-*.png",),
-    "house": ("town/houses/*.png", "town/houses/cartoon/*.png"),
     "insect": ("animals/insects/*.png",),
-    "instrument": ("hobbies/music/*/*.png",),
-    "mammal": tuple(
-        f"animals/mammals/{family}/*.png"
-        for family in ("bears", "bovines", "cats", "deer", "dogs", "equines")
+    "bear": ("animals/mammals/bears/*.png", "animals/mammals/bears/*/*.png"),
+    "cow": (
+        "animals/mammals/bovines/b*.png",
+        "animals/mammals/bovines/cow*.png",
+        "animals/mammals/bovines/gnu*.png",
+        "animals/mammals/bovines/yak.png",
+        "animals/mammals/bovines/zebu.png",
     ),
-    "planet": ("space/planets/*.png", "space/moon/moon_full.png"),
+    "sheep": (
+        "animals/mammals/bovines/goat.png",
+        "animals/mammals/bovines/mountaingoat.png",
+        "animals/mammals/bovines/ram.png",
+        "animals/mammals/bovines/sheep*.png",
+    ),
+    "cat": ("animals/mammals/cats/*.png", "animals/mammals/cats/*/*.png", "seasonal/halloween/blackcat.png"),
+    "deer": ("animals/mammals/deer/*.png",),
+    "dog": ("animals/mammals/dogs/*.png",),
+    "horse": ("animals/mammals/equines/*.png",),
     "rodent": ("animals/mammals/rodents/*.png",),
-    "sign": ("town/roadsigns/*.png",),
-    "train": ("vehicles/locomotive/*.png", "vehicles/locomotive/cartoon/*.png"),
+    "hat": ("clothes/hats/*.png",),
+    "fruit": ("food/fruit/*.png",),
+    "vegetable": ("food/vegetables/*.png",),
+    "cup": ("household/dishes/*.png",),
+    "tool": ("household/tools/*.png",),
+    "instrument": ("hobbies/music/*/*.png",),
+    "flower": ("plants/flowers/*.png", "plants/flowers/plastic/*.png"),
+    "mushroom": ("plants/mushrooms/*.png",),
     "tree": ("plants/trees/*.png", "seasonal/christmas/*[tT]ree*.png"),
+    "grave": ("seasonal/halloween/grave-*.png",),
+    "egg": ("seasonal/easter/*egg*.png",),
+    "planet": ("space/planets/*.png", "space/moon/moon_full.png"),
+    "ball": (
+        "sports/basketball.png",
+        "sports/cartoon/volleyball.png",
+        "sports/cricketball.png",
+        "sports/soccer.png",
+        "sports/tennis_ball.png",
+    ),
+    "coin": ("symbols/money/*/coins/*.png",),
+    "flag": ("town/flags/*.png",),
+    "house": ("town/houses/*.png", "town/houses/cartoon/*.png"),
+    "sign": ("town/roadsigns/*.png",),
+    "car": (
+        "vehicles/auto/beetle.png",
+        "vehicles/auto/s*.png",
+        "vehicles/emergency/sedan_police.png",
+        "vehicles/race/*.png",
+    ),
     "truck": (
         "vehicles/auto/truck.png",
         "vehicles/construction/*.png",
@@ -61,7 +93,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "vehicles/emergency/cartoon/*.png",
         "vehicles/garbagetruck.png",
     ),
-    "vegetable": ("food/vegetables/*.png",),
+    "train": ("vehicles/locomotive/*.png", "vehicles/locomotive/cartoon/*.png"),
+    "ship": ("vehicles/ship/*.png", "vehicles/ship/cartoon/*.png"),
+    "plane": ("vehicles/flight/planes/*.png", "vehicles/flight/planes/*/*.png", "vehicles/flight/*.png"),
 }
 
 

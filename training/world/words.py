@@ -31,7 +31,7 @@ PLAIN_WORDS = (
     "Which", "after", "and", "appears", "at", "before", "digit", "does", "events", "everything", "first",
     "flash", "flashes", "from", "happens", "in", "is", "leaves", "no", "not", "nothing", "of", "or", "s",
     "show", "shows", "tell", "that", "the", "there", "thing", "things", "to", "touch", "touches", "view",
-    "middle", "what", "yes", "zone", "Option",
+    "what", "yes", "zone", "Option",
 )  # fmt: skip
 NUMBERS = 1000
 

@@ -38,7 +38,7 @@ def asked(scene: Scene, happening: Happening) -> str:
         "flash": f"When does {subject} flash?",
         "show": f"When does {subject} show the digit {happening.digit}?",
         "touch": f"When does {subject} touch {the(scene, happening.other) if happening.other >= 0 else ''}?",
-        "zone": f"When is the middle of {subject} in the zone?",
+        "zone": f"When is {subject} in the zone?",
     }[happening.verb]
 
 
