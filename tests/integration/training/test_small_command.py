@@ -65,6 +65,7 @@ def test_a_model_is_trained_where_only_what_it_needs_is_installed(config: Path, 
     }
 
 
+@pytest.mark.slow
 def test_profile_tells_the_share_of_each_part_and_trains_nothing(config: Path, tmp_path: Path) -> None:
     asked = ["train", "small", "--config", str(config), "--out", str(tmp_path / "run"), "--profile"]
     done = CliRunner().invoke(app, [*asked, "--device", "cpu"])
@@ -299,6 +300,7 @@ def test_paths_of_the_document_are_absolute(
     assert (document["run"], document["model"]) == (str(tmp_path / "run"), str(tmp_path / "run/model"))
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_compiler_is_told_what_to_install(config: Path, tmp_path: Path) -> None:
     config.write_text(CONFIG.replace('"off"', '"default"'), encoding="utf-8")
     done = subprocess.run(

@@ -60,7 +60,9 @@ def scorings() -> Iterator[list[Scoring]]:
 def test_rewards_come_in_the_order_of_the_answers_wherever_they_are_worked_out(
     scorings: list[Scoring],
 ) -> None:
-    known = Quiz(practice=practice(), cutouts=NO_CUTOUTS)[0]["known"]
+    quiz = Quiz(practice=practice(), cutouts=NO_CUTOUTS)
+    drawn = (quiz[number]["known"] for number in range(50))
+    known = next(some for some in drawn if any(k.kind == "digit" for k in some))
     said = [
         f"<think></think><answer>{k.truth.answer or 'Cannot tell'}</answer>" if k.kind == "digit" else "what?"
         for k in known

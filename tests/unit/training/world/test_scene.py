@@ -225,10 +225,10 @@ def alone(one: Scene, thing: int, pictures: Cutouts) -> np.ndarray[tuple[int, ..
 
 def test_two_things_touch_in_the_frames_in_which_their_pixels_meet_and_in_no_other(cutouts: Cutouts) -> None:
     count = 0
-    for seed in range(60):
+    for seed in range(24):
         one = scene("hard", seed=seed, cutouts=cutouts)
         for touch in (h for h in one.happenings if h.verb == "touch"):
             met = (alone(one, touch.thing, cutouts) & alone(one, touch.other, cutouts)).any((1, 2))
             assert np.flatnonzero(met).tolist() == list(range(touch.first, touch.last + 1))
             count += 1
-    assert count >= 10
+    assert count >= 5
