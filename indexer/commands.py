@@ -77,8 +77,11 @@ def _path(text: str) -> Path:
 
 
 def register(app: typer.Typer) -> None:
-    """Add `index`, `ask` and `status` to the command."""
+    """Add `index`, `watch`, `ask` and `status` to the command."""
+    from indexer.watch_command import watch
+
     app.command("index")(index)
+    app.command("watch")(watch)
     app.command("ask")(ask)
     app.command("status")(status)
 
@@ -143,13 +146,13 @@ def index(
         retry=retry is not None,
         as_json=as_json,
     )
-    _log_to_stderr(verbose)
+    log_to_stderr(verbose)
     with stop.listening():
         if paths:
             _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
         else:
             told = index_configured(
-                context, library=library, flags=flags, loader=_loader, embedder=load_embedder, stop=stop
+                context, library=library, flags=flags, loader=engine_loader, embedder=load_embedder, stop=stop
             )
             _tell_night(told, as_json=as_json, stop=stop)
 
@@ -170,7 +173,7 @@ def _index_paths(
         library=library,
         questions=question_set([*(row.text for row in standing), *flags.questions]),
         standing=standing,
-        engine=_loader(flags.choice),
+        engine=engine_loader(flags.choice),
         chosen=flags.choice.kept(),
         embedder=load_embedder,
         retry_quarantined=flags.retry,
@@ -207,7 +210,7 @@ def ask(
     from indexer.progress import reporter
 
     choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
-    used = _loader(choice)()
+    used = engine_loader(choice)()
     try:
         with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
             result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
@@ -232,7 +235,7 @@ def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJs
         _print_status(found)
 
 
-def _loader(choice: EngineChoice) -> Callable[[], Engine]:
+def engine_loader(choice: EngineChoice) -> Callable[[], Engine]:
     """What makes the engine that was chosen. A wrong choice is a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
@@ -278,7 +281,7 @@ def _exit_code(failed: bool, stop: Stop) -> int:
     return 1 if failed else 0
 
 
-def _log_to_stderr(verbose: bool) -> None:
+def log_to_stderr(verbose: bool) -> None:
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("indexer").setLevel(logging.INFO)

@@ -115,7 +115,7 @@ def request_of(
     where = places(library)
     return Request(
         paths=where.paths if paths is None else paths,
-        roots=where.roots if paths is None else (),
+        roots=where.roots if paths is None else (*where.roots, *where.paths),
         named=False,
         home=home,
         library=library.name,

@@ -62,7 +62,7 @@ def test_the_built_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "train", "transformers"]
+    "extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "train", "transformers", "watch"]
 )
 def test_every_extra_resolves(extra: str, tmp_path: Path) -> None:
     run(
