@@ -241,17 +241,23 @@ def engine_loader(choice: EngineChoice) -> Callable[[], Engine]:
     from grounding.prompts import load_prompts
 
     words = None if choice.prompts is None else load_prompts(choice.prompts)
-    check_engine(choice.engine, model=choice.model, prompts=words, unchecked=choice.unchecked)
-    return lambda: load_engine(choice.engine, model=choice.model, prompts=words, unchecked=choice.unchecked)
+    name, model, unchecked, rate_hz = choice.engine, choice.model, choice.unchecked, choice.rate_hz
+    check_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
+    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_engine(
-    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+    name: str,
+    *,
+    model: str | None = None,
+    prompts: PromptSet | None = None,
+    unchecked: bool = False,
+    rate_hz: float | None = None,
 ) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked)
+    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_embedder() -> Embedder:

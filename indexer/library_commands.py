@@ -162,5 +162,5 @@ def index_configured(
     ]
     with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
         return index_libraries(
-            requests, home=flags.home, retentions=retentions(wanted), reporter=told, stop=stop
+            requests, home=flags.home, retentions=retentions(wanted), reporter=told, stop=stop, waits=True
         )

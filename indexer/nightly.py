@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding.errors import EngineError
+from grounding.errors import EngineError, HomeBusy
 from indexer.indexing import Request, index_into
 from indexer.progress import Reporter
 from indexer.report import Ending, IndexReport, Totals
-from indexer.stopping import Stop, StopReason
+from indexer.stopping import Stop, Stopped, StopReason
 from storage import Database, HomeLock, Pruned, Retention, prune
+
+LOOK_EVERY_S = 1.0
+"""So often a home that another process indexes into is looked at again."""
 
 _NOTHING = Totals(
     files={}, video_seconds=0.0, wall_seconds=0.0, segments=0, moments=0, pending_seconds=0.0, spent={}
@@ -70,16 +74,23 @@ def index_libraries(
     retentions: Sequence[Retention],
     reporter: Reporter,
     stop: Stop,
+    waits: bool = False,
 ) -> NightReport:
     """Index into one home what each request asks, in this order, and then delete what is past its time.
 
-    A library whose engine can't be loaded is told, and the next one is begun. Raises StorageError as
+    A library whose engine can't be loaded is told, and the next one is begun. With `waits` another process
+    that indexes into the home is waited for, until `stop` says otherwise. Raises StorageError as
     `index_paths` does.
     """
+    try:
+        lock = _lock(home, reporter=reporter, stop=stop) if waits else HomeLock(home)
+    except Stopped:
+        names = tuple(request.library for request in requests)
+        return NightReport(reports=(), not_begun=names, stopped=stop.reason())
     reports: list[IndexReport] = []
     not_begun: list[str] = []
     home_fails = False
-    with HomeLock(home), Database.open(home, create=True) as database:
+    with lock, Database.open(home, create=True) as database:
         for request in requests:
             if home_fails or stop.reason() is not None:
                 not_begun.append(request.library)
@@ -97,6 +108,22 @@ def index_libraries(
         stopped=stop.reason(),
         disk_fault=stop.disk_fault,
     )
+
+
+def _lock(home: Path, *, reporter: Reporter, stop: Stop) -> HomeLock:
+    """The home's lock, as soon as it is free. Raises HomeBusy when the time is over, and `Stopped`."""
+    told = False
+    while True:
+        try:
+            return HomeLock(home)
+        except HomeBusy as error:
+            if stop.reason() is not None:
+                raise
+            if not told:
+                reporter.note(f"waiting: {error}")
+            told = True
+            with stop.at_once():
+                time.sleep(LOOK_EVERY_S)
 
 
 def prune_home(home: Path, retentions: Sequence[Retention], *, reporter: Reporter, stop: Stop) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from storage import HomeLock
 from tests import night_process
 from tests.brightness import BrightnessEngine
 from tests.dumping import rows
@@ -226,6 +227,30 @@ def test_a_signal_leaves_the_other_libraries_for_the_next_run_and_names_them(sit
     assert (found["ending"], found["not_begun"]) == ("interrupted", ["yard"])
     document(site)
     assert document(site)["libraries"][0]["totals"]["pending_seconds"] == 0
+
+
+def test_a_home_that_another_process_indexes_into_is_waited_for_and_that_is_said(site: Path) -> None:
+    (site / "home").mkdir()
+    with HomeLock(site / "home"):
+        process = night_process.start("index", "--config", site / "proofreel.toml", "--json")
+        assert process.stderr is not None
+        said = process.stderr.readline()
+    out, err = process.communicate(timeout=60)
+    assert said.startswith(f"waiting: another proofreel (process {os.getpid()}) is indexing into ")
+    assert (process.returncode, json.loads(out)["ending"], err) == (0, "complete", "")
+
+
+@pytest.mark.slow
+def test_a_night_that_waits_ends_at_a_signal_with_nothing_begun(site: Path) -> None:
+    (site / "home").mkdir()
+    with HomeLock(site / "home"):
+        process = night_process.start("index", "--config", site / "proofreel.toml", "--json")
+        assert process.stderr is not None and process.stderr.readline().startswith("waiting: ")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    found = json.loads(out)
+    assert (process.returncode, found["ending"]) == (128 + signal.SIGTERM, "interrupted")
+    assert found["not_begun"] == ["docks", "yard"]
 
 
 def wait_for_rows(home: Path) -> None:
