@@ -84,6 +84,9 @@ class SearchTable(_Table):
     min_score: float | None = Field(default=None, ge=0.0, le=1.0)
 
 
+LibraryName = Annotated[str, Field(pattern=r"\S")]
+
+
 class LibraryTable(_Table):
     """`[libraries.NAME]`: where its files lie, what is asked of them, how, and how long it is kept."""
 
@@ -141,7 +144,7 @@ class Settings(BaseSettings):
     ask: AskTable = AskTable()
     search: SearchTable = SearchTable()
     watch: WatchTable = WatchTable()
-    libraries: dict[str, LibraryTable] = {}
+    libraries: dict[LibraryName, LibraryTable] = {}
 
     @classmethod
     def settings_customise_sources(

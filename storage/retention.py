@@ -126,7 +126,7 @@ def prune(db: Database, retentions: Sequence[Retention], *, dry_run: bool = Fals
     staying = [video.video_id for video in doomed if video.kept_segments]
     with db.writing() as session:
         for retention in retentions:
-            session.execute(_of_others(delete(File), retention, staying))
+            session.execute(_plain(_of_others(delete(File), retention, staying)))
     with db.reading() as session:
         stale = stale_embedders(session, db.home)
     for embedder in stale:

@@ -240,8 +240,19 @@ def test_the_command_goes_on_with_what_was_interrupted_and_a_signal_ends_it_well
     assert json.loads(second.stdout.readline())["ending"] == "complete"
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=60)
-    assert (second.returncode, out) == (0, "") and "once more" not in err
+    assert (second.returncode, out) == (0, ""), err
     assert segments(tmp_path / "home", "pending") == 0
+
+
+@pytest.mark.slow
+def test_what_is_past_its_retention_goes_while_the_folder_is_watched(drop: Path, tmp_path: Path) -> None:
+    old = lamp_clip(drop / "a.mp4")
+    os.utime(old, (1e9, 1e9))
+    with Following(drop, home=tmp_path / "home").running() as following:
+        wait_until(lambda: following.statuses, "it is indexed")
+    with Following(drop, home=tmp_path / "home", retention_days=30).running():
+        wait_until(lambda: not rows(tmp_path / "home")["video"], "it goes")
+    assert old.exists()
 
 
 def segments(home: Path, state: str) -> int:

@@ -74,6 +74,7 @@ def test_a_library_s_relative_paths_lie_beside_the_file_that_names_it(tmp_path: 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ('paths = ["a"]\n[libraries." "]\npaths = ["b"]', r"'libraries\. \.\[key\]'.*should match"),
         ("paths = []", "'libraries.docks.paths': Tuple should have at least 1 item"),
         ('paths = [""]', "'libraries.docks.paths.0': String should have at least 1"),
         ('paths = ["a"]\nretention_days = 0', "'libraries.docks.retention_days'.*greater than 0"),
