@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,13 +42,15 @@ class EngineChoice:
 
     def of_library(self, library: LibrarySettings, *, given: Sequence[str]) -> EngineChoice:
         """This choice for a library: its own settings, but for the flags that were `given` by hand."""
-        if library.engine is None or "engine" in given:
-            own: Mapping[str, Any] = {"model": library.model, "prompts": library.prompts}
-            own = {name: value for name, value in own.items() if value is not None and "engine" not in given}
-        else:
-            own = {"engine": library.engine, "model": library.model, "prompts": library.prompts}
-        own = {name: value for name, value in own.items() if name not in given}
-        return replace(self, rate_hz=library.rate_hz, **own)
+        own: dict[str, Any] = {"model": library.model, "prompts": library.prompts, "rate_hz": library.rate_hz}
+        if "engine" in given:  # what is set belongs to the library's own engine
+            return self
+        if library.engine is not None:
+            return replace(self, **{"engine": library.engine, **own, **self._of(given)})
+        return replace(self, **{name: v for name, v in own.items() if v is not None and name not in given})
+
+    def _of(self, names: Sequence[str]) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

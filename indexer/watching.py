@@ -141,7 +141,7 @@ class Watch:
             with self._stop.at_once():
                 known, half_done = self._known(one.library.name)
                 for found in scan(one.places.paths, home=self._home, named=False):
-                    if isinstance(found, FoundFile) and not _is_done(found, known, half_done):
+                    if isinstance(found, FoundFile) and not _is_done(found, known, half_done=half_done):
                         self._see(one, [found.path])
                 one.some_gone = any(
                     of.missing_since is None and self._is_under(one, path) and is_gone(path)
@@ -189,7 +189,7 @@ class Watch:
         self._pruned_s = time.monotonic()
         if report.reports or (report.pruned is not None and report.pruned.files):
             self._done(report)
-        self._settle(due, still, report)
+        self._settle(due, report, still=still)
 
     def _say_waiting(self, error: HomeBusy) -> None:
         if not self._waiting_told:
@@ -197,7 +197,7 @@ class Watch:
         self._waiting_told = True
 
     def _settle(
-        self, due: Sequence[Watched], still: dict[int, dict[Path, Stamp]], report: NightReport
+        self, due: Sequence[Watched], report: NightReport, *, still: dict[int, dict[Path, Stamp]]
     ) -> None:
         ending = {one.library: one.ending for one in report.reports}
         for one in due:
@@ -221,7 +221,7 @@ def _stamp(found: FoundFile) -> Stamp:
     return Stamp(size_bytes=found.size_bytes, mtime_ns=found.mtime_ns)
 
 
-def _is_done(found: FoundFile, known: dict[str, KnownFile], half_done: set[int]) -> bool:
+def _is_done(found: FoundFile, known: dict[str, KnownFile], *, half_done: set[int]) -> bool:
     of = known.get(os.fspath(found.path))
     if of is None or of.missing_since is not None or of.video_id in half_done:
         return False

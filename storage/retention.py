@@ -117,7 +117,7 @@ def prune(db: Database, retentions: Sequence[Retention], *, dry_run: bool = Fals
     """
     with db.reading() as session:
         doomed = _doomed(session, retentions)
-        found = _count(session, retentions, doomed)
+        found = _count(session, doomed, retentions=retentions)
     if dry_run:
         return found
     for video in doomed:
@@ -126,7 +126,7 @@ def prune(db: Database, retentions: Sequence[Retention], *, dry_run: bool = Fals
     staying = [video.video_id for video in doomed if video.kept_segments]
     with db.writing() as session:
         for retention in retentions:
-            session.execute(_plain(_of_others(delete(File), retention, staying)))
+            session.execute(_plain(_of_others(delete(File), retention, but=staying)))
     with db.reading() as session:
         stale = stale_embedders(session, db.home)
     for embedder in stale:
@@ -172,7 +172,7 @@ def _in_use(session: Session) -> ColumnElement[bool]:
     return sa.or_(sa.false(), *(exists().where(column == Moment.id) for column in columns))
 
 
-def _count(session: Session, retentions: Sequence[Retention], doomed: Sequence[_Doomed]) -> Pruned:
+def _count(session: Session, doomed: Sequence[_Doomed], *, retentions: Sequence[Retention]) -> Pruned:
     moments, kept, seconds = 0, 0, 0.0
     for video in doomed:
         of_video = select(func.count(Moment.id)).where(Moment.video_id == video.video_id)
@@ -185,16 +185,16 @@ def _count(session: Session, retentions: Sequence[Retention], doomed: Sequence[_
             seconds += session.scalar(length) or 0.0
     staying = [video.video_id for video in doomed if video.kept_segments]
     files = sum(
-        session.scalar(_of_others(select(func.count(File.id)), retention, staying)) or 0
+        session.scalar(_of_others(select(func.count(File.id)), retention, but=staying)) or 0
         for retention in retentions
     )
     videos = len(doomed) - len(staying)
     return Pruned(files=files, videos=videos, seconds=seconds, moments=moments, kept_moments=kept)
 
 
-def _of_others(query: Any, retention: Retention, staying: Sequence[int]) -> Any:
-    """`query` of the library's paths that are too old, but for those of videos that stay."""
-    return query.where(_is_past(retention), File.video_id.is_(None) | File.video_id.not_in(staying))
+def _of_others(query: Any, retention: Retention, *, but: Sequence[int]) -> Any:
+    """`query` of the library's paths that are too old, `but` for those of these videos."""
+    return query.where(_is_past(retention), File.video_id.is_(None) | File.video_id.not_in(but))
 
 
 def _delete_video(session: Session, video: _Doomed) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +22,7 @@ from storage.thumbnails import thumbnail_path
 from tests.dumping import rows
 from tests.rows import EMBEDDER, add_job, add_video, segment_rows
 
-NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
+NOW = datetime.now(UTC)
 DAY_NS = 86_400 * 10**9
 NOW_NS = int(NOW.timestamp()) * 10**9
 
@@ -216,3 +220,24 @@ def test_without_any_moment_left_there_is_no_vector_index_left(db: Database) -> 
 
 def test_a_library_that_was_never_indexed_has_nothing_to_delete(db: Database) -> None:
     assert prune(db, [keeping(library="elsewhere")]).videos == 0
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_run_again_it_agrees_with_itself(db: Database, tmp_path: Path) -> None:
+    for number in range(60):
+        add(db, f"old{number}", days=200)
+    build_generation(db, db.home, embedder=EMBEDDER)
+    settings = tmp_path / "proofreel.toml"
+    settings.write_text('home = "."\n[libraries.docks]\npaths = ["x"]\nretention_days = 60\n')
+    command = [sys.executable, "-m", "proofreel", "db", "prune", "--config", str(settings)]
+    chance = random.Random(3)
+    for _ in range(8):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        time.sleep(chance.uniform(0.5, 2.5))
+        process.kill()
+        process.communicate()
+        assert check(db).findings == ()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert contents(db) <= {"new", "old"} and "new" in contents(db)
+    assert_agrees(db)
