@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding.errors import EngineError, HomeBusy
+from grounding.errors import EngineError, HomeBusy, StorageError
 from indexer.indexing import Request, index_into
 from indexer.progress import Reporter
 from indexer.report import Ending, IndexReport, Totals
@@ -99,7 +99,12 @@ def index_libraries(
                 reports.append(index_into(database, request, reporter=reporter, stop=stop))
                 home_fails = reports[-1].ending == "failed"
             except EngineError as error:
-                reports.append(_without_engine(request, error, reporter=reporter))
+                reports.append(_failed(request, error, reporter=reporter))
+            except StorageError as error:
+                if not reports:
+                    raise
+                reports.append(_failed(request, error, reporter=reporter))
+                home_fails = True
         pruned = None if home_fails else _prune(database, retentions, reporter=reporter, stop=stop)
     return NightReport(
         reports=tuple(reports),
@@ -132,7 +137,7 @@ def prune_home(home: Path, retentions: Sequence[Retention], *, reporter: Reporte
         _prune(database, retentions, reporter=reporter, stop=stop)
 
 
-def _without_engine(request: Request, error: EngineError, *, reporter: Reporter) -> IndexReport:
+def _failed(request: Request, error: Exception, *, reporter: Reporter) -> IndexReport:
     reporter.note(f"library {request.library} was not indexed: {error}")
     return IndexReport(library=request.library, files=(), totals=_NOTHING, ending="failed", fault=str(error))
 

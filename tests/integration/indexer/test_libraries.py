@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from indexer import indexing
 from storage import HomeLock
 from tests import night_process
 from tests.brightness import BrightnessEngine
@@ -309,6 +310,29 @@ def test_index_stops_before_the_disk_is_full_and_goes_on_when_there_is_room(site
     found = json.loads(done.stdout)
     assert (found["ending"], found["libraries"], found["not_begun"]) == ("disk", [], ["docks", "yard"])
     assert document(site)["ending"] == "complete"
+
+
+def test_a_home_that_fails_at_the_second_library_loses_nothing_that_is_told_of_the_first(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is taken away between the two, as a disk that is pulled out."""
+    planned, calls = indexing.plan_jobs, iter(range(10))
+
+    def plan(*args: Any, **kwargs: Any) -> None:
+        if next(calls) == 1:
+            os.rename(site / "home", site / "pulled")
+            (site / "home").write_text("")
+        planned(*args, **kwargs)
+
+    monkeypatch.setattr(indexing, "plan_jobs", plan)
+    done = index(site, "--json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert [(one["library"], one["ending"]) for one in found["libraries"]] == [
+        ("docks", "complete"),
+        ("yard", "failed"),
+    ]
+    assert found["libraries"][1]["fault"] in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
