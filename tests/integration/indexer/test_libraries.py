@@ -230,6 +230,7 @@ def test_a_signal_leaves_the_other_libraries_for_the_next_run_and_names_them(sit
     assert document(site)["libraries"][0]["totals"]["pending_seconds"] == 0
 
 
+@pytest.mark.slow
 def test_a_home_that_another_process_indexes_into_is_waited_for_and_that_is_said(site: Path) -> None:
     (site / "home").mkdir()
     with HomeLock(site / "home"):
