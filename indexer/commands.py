@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
     from indexer.asking import AskResult
-    from indexer.damage import DamagedVideo
+    from indexer.damage import CutOffVideo, DamagedVideo
     from indexer.embedding import Embedder
     from indexer.report import IndexReport
     from indexer.status import OpenJob, Status
@@ -277,6 +277,8 @@ def _may_miss(result: AskResult) -> list[str]:
 
 
 def _print_status(found: Status) -> None:
+    from indexer.states import states_lines
+
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
@@ -285,14 +287,19 @@ def _print_status(found: Status) -> None:
         )
     for run in found.runs:
         seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
+        kept_back = f", {counted(run.hidden_videos, 'video')} not in search" if run.hidden_videos else ""
         print(
-            f"engine {plain(run.engine)}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending"
+            f"run {run.id}, engine {plain(run.engine)}: {seen or 'nothing looked at'}, "
+            f"{run.pending_seconds:.1f} s pending{kept_back}"
         )
     print(f"{counted(found.moments, 'moment')}, {found.pending_s:.1f} s pending in all")
+    for line in states_lines(found.states):
+        print(line)
     _print_listed("pending", found.pending, _open_job)
     _print_listed("pending", found.not_begun, lambda v: f"{_where(v.path)}: {v.seconds:.1f} s, not begun")
     _print_listed("quarantined", found.quarantined, _open_job)
     _print_listed("damaged", found.damaged, _damaged)
+    _print_listed("cut off", found.cut_off, _cut_off)
     _print_listed("unusable", found.unusable, lambda file: f"{_where(file.path)}: {plain(file.reason)}")
 
 
@@ -312,6 +319,10 @@ def _damaged(video: DamagedVideo) -> str:
     from indexer.damage import told
 
     return f"{_where(video.path)}: {told(video.damaged_s, seconds=video.seconds)}"
+
+
+def _cut_off(video: CutOffVideo) -> str:
+    return f"{_where(video.path)}: {video.missing_s:.1f} s are missing at its end"
 
 
 def _where(path: Path | None) -> str:

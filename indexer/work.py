@@ -20,6 +20,7 @@ from grounding.errors import EngineError, MediaError, StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.answering import Answered, answer_ahead
+from indexer.damage import told_cut_off
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
 from indexer.pipeline import as_asked, rows_of
@@ -267,8 +268,7 @@ class Worker:
 
 def _cut_off(info: VideoInfo) -> str | None:
     """What is said of a file whose header lists frames beyond its end."""
-    missing_s = info.missing_s
-    return f"the file is cut off: {missing_s:.1f} s are missing at its end" if missing_s > 0 else None
+    return told_cut_off(info.missing_s) if info.missing_s > 0 else None
 
 
 def _reason(error: Exception) -> str:

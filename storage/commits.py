@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Box
 from storage.clock import now
 from storage.jobs import finish_if_complete
+from storage.painting import Stretch
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
     Answer,
@@ -27,6 +28,7 @@ from storage.schema import (
     Segment,
     TrackRow,
 )
+from storage.seen import add_seen
 from storage.text import storable
 
 VECTOR_TYPE = np.dtype("<f2")
@@ -184,7 +186,7 @@ def _insert_seen(session: Session, owner: _Owner, rows: SegmentRows) -> None:
         }
         for text in rows.screen_texts
     ]
-    coverage = [
+    coverage: list[dict[str, Any]] = [
         {
             "segment_id": owner.segment_id,
             "start_s": part.span.start_s,
@@ -198,6 +200,15 @@ def _insert_seen(session: Session, owner: _Owner, rows: SegmentRows) -> None:
     _insert(session, TrackRow, tracks)
     _insert(session, ScreenTextRow, texts)
     _insert(session, Coverage, coverage)
+    add_seen(
+        session,
+        [
+            Stretch(part.span.start_s, part.span.end_s, part.kind, row["reason"])
+            for part, row in zip(rows.coverage, coverage, strict=True)
+        ],
+        video_id=owner.video_id,
+        run_id=owner.run_id,
+    )
 
 
 def _answer(owner: _Owner, answer: AnswerRow) -> dict[str, Any]:
