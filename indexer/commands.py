@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -14,6 +14,8 @@ import typer
 
 from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
+from indexer.morning import commands as morning_commands
+from indexer.morning.commands import HOOKS, tell_hooks
 from indexer.stopping import Stop, next_time_of_day
 
 if TYPE_CHECKING:
@@ -68,9 +70,11 @@ def register(app: typer.Typer) -> None:
     app.command("index")(index)
     app.command("ask")(ask)
     app.command("status")(status)
+    morning_commands.register(app)
 
 
 def index(
+    context: typer.Context,
     paths: Annotated[
         list[Path],
         typer.Argument(metavar="PATH...", parser=_path, help="Video files, and folders of them."),
@@ -107,11 +111,15 @@ def index(
         raise ValueError('--library needs a name, not ""')
     loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
     chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
-    with stop.listening():
-        report = _index(
-            paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-            stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
-        )  # fmt: skip
+    started_at = datetime.now(UTC)
+    try:
+        with stop.listening():
+            report = _index(
+                paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
+                stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
+            )  # fmt: skip
+    finally:  # a night that could not be is worth telling most of all
+        tell_hooks(context.meta.get(HOOKS), home, since=started_at)
     if as_json:
         _print_json(report.document())
     else:

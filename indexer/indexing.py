@@ -26,6 +26,7 @@ from indexer.damage import damaged_s_of, told
 from indexer.embedding import Embedder, Remembering
 from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
+from indexer.nights import NightLog
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
@@ -75,6 +76,7 @@ class _Run:
     reporter: Reporter
     stop: Stop
     stopwatch: Stopwatch
+    log: NightLog
     seconds_of: dict[int, float] = field(default_factory=dict)
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
@@ -106,15 +108,19 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     stop = stop or Stop()
     # The lock first: opening may upgrade the schema, which is no work for two at once.
     with HomeLock(request.home), Database.open(request.home, create=True) as database:
-        run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
-        try:
-            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
-                _index(run)
-        except StorageError as error:
-            if not run.num_moments and not any(run.windows.values()):
-                raise
-            run.fault = str(error)
-        return _report(run, wall_s=time.monotonic() - started)
+        stopwatch = Stopwatch()
+        with NightLog(database, library=request.library, stopwatch=stopwatch) as log:
+            run = _Run(
+                request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, log=log
+            )
+            try:
+                with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+                    _index(run)
+            except StorageError as error:
+                if not run.num_moments and not any(run.windows.values()):
+                    raise
+                run.fault = str(error)
+            return log.end(_report(run, wall_s=time.monotonic() - started))
 
 
 def _index(run: _Run) -> None:
@@ -165,6 +171,7 @@ def _night(run: _Run) -> Iterator[_Night]:
     with run.stop.at_once():
         engine = run.request.engine()
     try:
+        run.log.uses(engine)
         with run.database.writing() as session:
             run_id = ensure_run(
                 session,

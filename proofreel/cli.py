@@ -17,6 +17,7 @@ import search.commands
 import storage.commands
 import training.commands
 from grounding.errors import ProofreelError
+from indexer.morning.commands import HOOKS
 from proofreel import doctor
 from proofreel.output import results
 
@@ -95,7 +96,9 @@ def _use_settings(context: Any, command: str, config: Path | None) -> Path | Non
         return None  # the usual case skips importing the settings library (0.4 s)
     from proofreel.settings import load
 
-    context.default_map = load(path).defaults_for(command)
+    settings = load(path)
+    context.default_map = settings.defaults_for(command)
+    context.meta[HOOKS] = settings.report.hooks()
     return config
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from storage.clock import iso
 from storage.jobs import begun
 from storage.rows import CoverageKind
 from storage.schema import File, Hidden, Job, Library, Seen, Segment, Video
@@ -108,6 +110,12 @@ def stretches_to_do(
     return _table([*rows, *session.execute(whole)])
 
 
+def stretches_done_between(session: Session, since: datetime, until: datetime) -> Stretches_N3:
+    """The windows that were committed in [since, until)."""
+    done = (Segment.committed_at >= iso(since)) & (Segment.committed_at < iso(until))
+    return _table(session.execute(_windows().where(done)))
+
+
 def stretches_of_videos(session: Session, *, library_id: int | None = None) -> Stretches_N3:
     """Every video from its start to its end."""
     query = select(Video.id, Video.start_s, Video.end_s)
@@ -164,11 +172,15 @@ def not_begun(run_id: int | None = None, *, in_search: bool = False) -> ColumnEl
 
 
 def _pending_segments(*, state: str) -> Select[Any]:
+    return _windows().where(Segment.state == "pending", Job.state == state, ~replaced())
+
+
+def _windows() -> Select[Any]:
+    """Every segment's video, start and end, within the video."""
     start = case((Segment.start_s > Video.start_s, Segment.start_s), else_=Video.start_s)
     end = case((Segment.end_s < Video.end_s, Segment.end_s), else_=Video.end_s)
     query = select(Job.video_id, start, end).select_from(Segment).join(Job, Job.id == Segment.job_id)
-    query = query.join(Video, Video.id == Job.video_id)
-    return query.where(Segment.state == "pending", Job.state == state, ~replaced())
+    return query.join(Video, Video.id == Job.video_id)
 
 
 def _of_jobs(query: Select[Any], *, library_id: int | None) -> Select[Any]:
