@@ -17,6 +17,7 @@ from grounding.plain import counted, plain
 from indexer.morning import commands as morning_commands
 from indexer.morning.commands import HOOKS, tell_hooks
 from indexer.stopping import Stop, next_time_of_day
+from indexer.switching import commands as switching_commands
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -71,6 +72,7 @@ def register(app: typer.Typer) -> None:
     app.command("ask")(ask)
     app.command("status")(status)
     morning_commands.register(app)
+    switching_commands.register(app)
 
 
 def index(
@@ -94,6 +96,10 @@ def index(
     retry: Annotated[
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
+    ] = False,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -116,7 +122,7 @@ def index(
         with stop.listening():
             report = _index(
                 paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-                stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
+                stop=stop, retry=retry is not None, beside=beside, as_json=as_json, verbose=verbose,
             )  # fmt: skip
     finally:  # a night that could not be is worth telling most of all
         tell_hooks(context.meta.get(HOOKS), home, since=started_at)
@@ -139,6 +145,7 @@ def _index(
     home: Path,
     stop: Stop,
     retry: bool,
+    beside: bool,
     as_json: bool,
     verbose: bool,
 ) -> IndexReport:
@@ -156,6 +163,7 @@ def _index(
         chosen={name: value for name, value in chosen.items() if value},
         embedder=load_embedder,
         retry_quarantined=retry,
+        beside=beside,
     )
     with reporter(quiet=as_json, stream=sys.stderr) as told:
         return index_paths(request, reporter=told, stop=stop)

@@ -44,6 +44,7 @@ from storage import (
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
+from storage.switching import keep_beside
 
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
@@ -54,7 +55,8 @@ NOT_BEGUN = f"not begun; {GO_ON}"
 class Request:
     """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
 
-    `chosen` is what was chosen of the engine; it is kept with every answer.
+    `chosen` is what was chosen of the engine; it is kept with every answer. `beside`: search goes on showing
+    what other runs say of their videos until `proofreel switch`.
     """
 
     paths: Sequence[Path]
@@ -65,6 +67,7 @@ class Request:
     embedder: Callable[[], Embedder]
     chosen: Mapping[str, Any] = field(default_factory=dict)
     retry_quarantined: bool = False
+    beside: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,6 +194,8 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
     with night.run.database.writing() as session:
         if request.retry_quarantined:
             retry_quarantined(session, video_ids, run_id=night.run_id)
+        if request.beside:
+            keep_beside(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
 
 

@@ -44,6 +44,7 @@ class IndexTable(_Table):
     model: str | None = None
     prompts: str | None = None
     until: str | None = None
+    beside: bool | None = None
 
 
 class AskTable(_Table):

@@ -1,4 +1,4 @@
-"""Whoever asked to be told is told, by real servers' account; and a server that fails never fails the night."""
+"""Whoever asked to be told is told, as real servers saw it; and one that fails never fails the night."""
 
 from __future__ import annotations
 
