@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -14,6 +14,7 @@ import typer
 
 from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
+from indexer.metrics import Metered, Metrics, metered
 from indexer.morning import commands as morning_commands
 from indexer.morning.commands import HOOKS, tell_hooks
 from indexer.stopping import Stop, next_time_of_day
@@ -56,7 +57,20 @@ Unchecked = Annotated[
     bool,
     typer.Option("--unchecked", help="Run an export that no check has passed; its answers say so."),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Log every job on standard error; with --log-format every segment."),
+]
+LogFormatName = Annotated[
+    str | None, typer.Option("--log-format", metavar="text|json", help="Log every job, a line each, so.")
+]
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics there while it runs."),
+]
+MetricsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE.prom", help="Write Prometheus metrics there, for node_exporter.")
+]
 
 
 def _path(text: str) -> Path:
@@ -100,6 +114,9 @@ def index(
         bool,
         typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
     ] = False,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
+    log_format: LogFormatName = None,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -119,10 +136,14 @@ def index(
     chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
     started_at = datetime.now(UTC)
     try:
-        with stop.listening():
+        with (
+            stop.listening(),
+            _logs(log_format, verbose=verbose),
+            metered(port=metrics_port, file=metrics_file) as metrics,
+        ):
             report = _index(
                 paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-                stop=stop, retry=retry is not None, beside=beside, as_json=as_json, verbose=verbose,
+                stop=stop, retry=retry is not None, beside=beside, as_json=as_json, metrics=metrics,
             )  # fmt: skip
     finally:  # a night that could not be is worth telling most of all
         tell_hooks(context.meta.get(HOOKS), home, since=started_at)
@@ -147,13 +168,12 @@ def _index(
     retry: bool,
     beside: bool,
     as_json: bool,
-    verbose: bool,
+    metrics: Metrics | None,
 ) -> IndexReport:
     from indexer.indexing import Request, index_paths
     from indexer.progress import reporter
     from indexer.questions import question_set
 
-    _log_to_stderr(verbose)
     request = Request(
         paths=paths,
         home=home,
@@ -166,7 +186,11 @@ def _index(
         beside=beside,
     )
     with reporter(quiet=as_json, stream=sys.stderr) as told:
-        return index_paths(request, reporter=told, stop=stop)
+        if metrics is None:
+            return index_paths(request, reporter=told, stop=stop)
+        report = index_paths(request, reporter=Metered(told, metrics), stop=stop)
+        metrics.ended(report)
+        return report
 
 
 def ask(
@@ -245,10 +269,14 @@ def _exit_code(report: IndexReport, stop: Stop) -> int:
     return 1 if report.failed else 0
 
 
-def _log_to_stderr(verbose: bool) -> None:
-    if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("indexer").setLevel(logging.INFO)
+def _logs(name: str | None, *, verbose: bool) -> AbstractContextManager[None]:
+    """The log that the flags ask for, while inside."""
+    from indexer.logs import log_format, logging_to
+
+    if name is None and not verbose:
+        return nullcontext()
+    written = log_format(name or "text")
+    return logging_to(sys.stderr, written, every_segment=verbose and name is not None)
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.failures import told
-
 if TYPE_CHECKING:
     import jinja2
 
@@ -23,6 +21,8 @@ def page(template: str, values: Mapping[str, Any]) -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Write a page whole. Raises StorageError when it can't be written."""
+    from storage.failures import told
+
     beside = path.with_name(f".{path.name}.part")
     with told(path):
         beside.write_text(text, encoding="utf-8")
@@ -36,12 +36,12 @@ def require_parts() -> None:
         raise ValueError(missing)
 
 
-def missing_parts(*names: str) -> str | None:
-    """What to install where any of these libraries is missing, in a sentence."""
+def missing_parts(*names: str, extra: str = "report") -> str | None:
+    """What to install where any of these libraries of an extra is missing, in a sentence."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if not missing:
         return None
-    return f"this needs {' and '.join(missing)}; install them with pip install 'proofreel[report]'"
+    return f"this needs {' and '.join(missing)}; install it with pip install 'proofreel[{extra}]'"
 
 
 @cache

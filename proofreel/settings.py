@@ -45,6 +45,9 @@ class IndexTable(_Table):
     prompts: str | None = None
     until: str | None = None
     beside: bool | None = None
+    metrics_port: str | None = None
+    metrics_file: str | None = None
+    log_format: str | None = None
 
 
 class AskTable(_Table):

@@ -1,4 +1,4 @@
-"""`compare A B`: what run B says of the same videos and questions that run A answered, and where it differs."""
+"""`compare A B`: what run B says of the videos and questions that run A answered, and where it differs."""
 
 from __future__ import annotations
 

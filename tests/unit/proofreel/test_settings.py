@@ -36,7 +36,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, model"),
+        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: beside, engine, library"),
         ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, report, search"),
     ],
 )
