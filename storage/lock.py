@@ -13,8 +13,8 @@ from grounding.errors import StorageError, printable
 from storage.failures import told
 
 LOCK_NAME = "proofreel.lock"
-_ASKING_S = 0.05
-"""Far longer than `holder` keeps others from the lock."""
+_TRIES, _WAIT_S = 10, 0.01
+"""`holder` keeps others from the lock for some microseconds; who works with it, for far longer than this."""
 
 
 def holder(home: Path) -> str | None:
@@ -98,8 +98,10 @@ class HomeLock:
 
 def _take(descriptor: int) -> None:
     """Take the lock. Raises BlockingIOError when it is held, by more than somebody's question."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        time.sleep(_ASKING_S)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_WAIT_S)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

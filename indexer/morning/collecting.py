@@ -104,7 +104,7 @@ def morning(home: Path, *, since: datetime, until: datetime) -> Morning:
     with Database.open(home) as database, database.reading() as session:
         nights = nights_between(session, since, until)
         is_running = holder(home) is not None
-        told = _told(nights, is_running=is_running, until=until)
+        told = told_nights(nights, is_running=is_running, until=until)
         video_s = covered_s(stretches_done_between(session, since, until))
         wall_s = _wall_s(told, since=since, until=until)
         return Morning(
@@ -126,7 +126,8 @@ def morning(home: Path, *, since: datetime, until: datetime) -> Morning:
         )
 
 
-def _told(nights: Sequence[NightRow], *, is_running: bool, until: datetime) -> tuple[NightTold, ...]:
+def told_nights(nights: Sequence[NightRow], *, is_running: bool, until: datetime) -> tuple[NightTold, ...]:
+    """The nights with how each ended; only the last one can still be running."""
     found = []
     for night in nights:
         running = night.end is None and is_running and night is nights[-1]
@@ -158,7 +159,7 @@ def _wall_s(nights: Sequence[NightTold], *, since: datetime, until: datetime) ->
 
 def _speed_before(session: Session, until: datetime, is_running: bool) -> float | None:
     since = until - SPEED_REACH
-    nights = _told(nights_between(session, since, until), is_running=is_running, until=until)
+    nights = told_nights(nights_between(session, since, until), is_running=is_running, until=until)
     wall_s = _wall_s(nights, since=since, until=until)
     video_s = covered_s(stretches_done_between(session, since, until))
     return video_s / wall_s if video_s and wall_s else None

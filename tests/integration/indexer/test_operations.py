@@ -87,7 +87,10 @@ def test_a_file_for_node_exporter_holds_what_the_run_did(lamps: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--metrics-port", "many"], "--metrics-port takes [HOST:]PORT, like 9108 or 0.0.0.0:9108, not 'many'"),
+        (
+            ["--metrics-port", "many"],
+            "--metrics-port takes [HOST:]PORT, like 9108 or 0.0.0.0:9108, not 'many'",
+        ),
         (["--metrics-file", "a.txt"], "node_exporter reads files that end in .prom alone"),
         (["--log-format", "xml"], "--log-format takes text or json, not 'xml'"),
     ],
