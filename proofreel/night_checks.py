@@ -1,4 +1,4 @@
-"""What a night needs of a home besides room: that it can be written, a clock that goes forward, nobody else."""
+"""What a night needs of a home besides room: to be written, a clock that goes forward, nobody else in it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class NightEnd:
 class NightRow:
     """A night as it stands in the log. `ended_at` is None while it runs, and for ever where it was killed.
 
-    `last_commit_at` is when its last segment was kept, None where it kept none.
+    `last_commit_at` is when the last segment was kept of one without an end, None where none was.
     """
 
     id: int
@@ -80,21 +80,17 @@ def nights_between(session: Session, since: datetime, until: datetime) -> list[N
     """Every night of which a part lies within [since, until), oldest first; one that was killed is known by
     its start and by what it kept.
     """
-    later = func.lead(Night.started_at).over(order_by=Night.id)
-    rows = session.execute(
-        select(Night, later)
+    rows = session.scalars(
+        select(Night)
         .where(Night.started_at < iso(until), or_(Night.ended_at.is_(None), Night.ended_at > iso(since)))
         .order_by(Night.id)
-    ).all()
-    found = [_night(session, night, next_at) for night, next_at in rows]
+    )
+    found = [_night(session, night) for night in rows]
     return [night for night in found if (night.ended_at or night.last_commit_at or night.started_at) >= since]
 
 
-def _night(session: Session, night: Night, next_at: str | None) -> NightRow:
-    commits = select(func.max(Segment.committed_at)).where(Segment.committed_at >= night.started_at)
-    if night.ended_at or next_at:
-        commits = commits.where(Segment.committed_at <= (night.ended_at or next_at))
-    last = session.scalar(commits)
+def _night(session: Session, night: Night) -> NightRow:
+    last = _last_commit(session, night) if night.ended_at is None else None
     return NightRow(
         id=night.id,
         library=night.library,
@@ -105,6 +101,13 @@ def _night(session: Session, night: Night, next_at: str | None) -> NightRow:
         device=night.device,
         end=None if night.ended_at is None else _end(night),
     )
+
+
+def _last_commit(session: Session, night: Night) -> str | None:
+    """When a segment was last kept before the next night began."""
+    next_at = session.scalar(select(func.min(Night.started_at)).where(Night.id > night.id))
+    commits = select(func.max(Segment.committed_at)).where(Segment.committed_at >= night.started_at)
+    return session.scalar(commits if next_at is None else commits.where(Segment.committed_at <= next_at))
 
 
 def _end(night: Night) -> NightEnd:

@@ -177,6 +177,7 @@ class Segment(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "position"),
         CheckConstraint("state IN ('pending', 'done')", name="state"),
+        Index(None, "committed_at"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.clock import now
 from storage.reports import is_hidden
-from storage.schema import Hidden, Job, Run, Switch, Switched
+from storage.schema import Hidden, Job, JobQuestion, Question, Run, Switch, Switched
 
 _A_BATCH = 10_000
 
@@ -31,12 +31,17 @@ class RunName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchMade:
-    """A switch: `videos` were turned over; `left` stay as they were, as the new run isn't done with them."""
+    """A switch: `videos` were turned over; `left` stay as they were, as the new run isn't done with them.
+
+    `unasked`: questions of the run before, of any of the videos, that the run after was not asked: what was
+    answered to them is no longer found.
+    """
 
     before: RunName
     after: RunName
     videos: int
     left: int
+    unasked: tuple[str, ...] = ()
 
 
 def run_named(session: Session, name: str) -> RunName:
@@ -84,7 +89,13 @@ def switch_runs(session: Session, *, before: RunName, after: RunName) -> SwitchM
     ).scalar_one()
     session.execute(insert(Switched), [{"switch_id": switch_id, "video_id": video} for video in ready])
     _turn(session, ready, hide=before.id, show=after.id)
-    return SwitchMade(before=before, after=after, videos=len(ready), left=len(waiting) - len(ready))
+    return SwitchMade(
+        before=before,
+        after=after,
+        videos=len(ready),
+        left=len(waiting) - len(ready),
+        unasked=_unasked(session, set(ready), before=before, after=after),
+    )
 
 
 def undo_switch(session: Session) -> SwitchMade:
@@ -119,6 +130,19 @@ def _hidden_videos(session: Session, run: RunName) -> set[int]:
 def _shown_videos(session: Session, run: RunName) -> set[int]:
     shown = select(Job.video_id).where(Job.run_id == run.id, ~is_hidden(Job.video_id, Job.run_id))
     return set(session.scalars(shown))
+
+
+def _unasked(session: Session, videos: set[int], *, before: RunName, after: RunName) -> tuple[str, ...]:
+    def asked(run: RunName) -> set[tuple[int, str]]:
+        rows = session.execute(
+            select(Job.video_id, Question.text)
+            .join(JobQuestion, JobQuestion.job_id == Job.id)
+            .join(Question, Question.id == JobQuestion.question_id)
+            .where(Job.run_id == run.id)
+        )
+        return {(video, text) for video, text in rows if video in videos}
+
+    return tuple(sorted({text for _, text in asked(before) - asked(after)}))
 
 
 def _turn(session: Session, video_ids: Sequence[int], *, hide: int, show: int) -> None:

@@ -42,6 +42,7 @@ def switch_document(made: SwitchMade) -> dict[str, Any]:
         "after": _run(made.after),
         "videos": made.videos,
         "left": made.left,
+        "unasked": list(made.unasked),
     }
 
 
@@ -88,9 +89,11 @@ def comparison_page(found: Comparison) -> str:
 def switch_line(made: SwitchMade) -> str:
     """A switch in a sentence."""
     left = f"; {counted(made.left, 'video')} that it is not done with stay as they were" if made.left else ""
+    lost = ", ".join(f'"{plain(text) or DESCRIPTION}"' for text in made.unasked)
+    asks = f"; it was not asked {lost}, so that search no longer finds what was answered" if lost else ""
     return (
         f"search shows {run_told(made.after)} in the place of {run_told(made.before)}, of "
-        f"{counted(made.videos, 'video')}{left}"
+        f"{counted(made.videos, 'video')}{left}{asks}"
     )
 
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("video", sa.Column("missing_s", sa.Double(), nullable=True))
     for create in (_seen, _hidden, _switch, _switched, _night):
         create()
+    op.create_index(op.f("ix_segment_committed_at"), "segment", ["committed_at"])
     _fill_seen()
 
 

@@ -161,6 +161,18 @@ def test_a_video_that_the_new_run_has_not_done_keeps_its_answers(tmp_path: Path)
     assert again.returncode == 2 and "no switch holds that could be undone" in again.stderr
 
 
+def test_a_question_that_the_new_run_was_not_asked_is_named_before_anybody_misses_its_answers(
+    night: Night, folder: Path
+) -> None:
+    lamp_clip(folder / "a.mp4")
+    night.run(folder, questions=["when is a lamp lit?"])
+    night.engine_options = {"fingerprint": "b2"}
+    night.run(folder, beside=True)
+    told = run("compare", "1", "2", "--home", night.home)
+    assert "asked of run 1 alone: when is a lamp lit?" in told
+    assert 'it was not asked "when is a lamp lit?"' in run("switch", "1", "2", "--home", night.home)
+
+
 def test_index_beside_leaves_search_and_what_it_says_it_has_seen_as_they_were(
     night: Night, folder: Path
 ) -> None:
