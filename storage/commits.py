@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import CursorResult, insert, select, update
 from sqlalchemy.orm import Session
 
-from grounding.evidence import Box
+from grounding.evidence import Box, Span
 from storage.clock import now
 from storage.jobs import finish_if_complete
 from storage.painting import Stretch
@@ -27,6 +27,7 @@ from storage.schema import (
     ScreenTextRow,
     Segment,
     TrackRow,
+    Video,
 )
 from storage.seen import add_seen
 from storage.text import storable
@@ -37,12 +38,14 @@ VECTOR_TYPE = np.dtype("<f2")
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """Whose rows they are."""
+    """Whose rows they are; the video lasts from `start_s` to `end_s`."""
 
     segment_id: int
     job_id: int
     run_id: int
     video_id: int
+    start_s: float
+    end_s: float
 
 
 def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool:
@@ -72,8 +75,9 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
 
 def _owner(session: Session, segment_id: int) -> _Owner:
     found = session.execute(
-        select(Segment.id, Job.id, Job.run_id, Job.video_id)
+        select(Segment.id, Job.id, Job.run_id, Job.video_id, Video.start_s, Video.end_s)
         .join(Job, Job.id == Segment.job_id)
+        .join(Video, Video.id == Job.video_id)
         .where(Segment.id == segment_id)
     ).one_or_none()
     if found is None:
@@ -208,6 +212,7 @@ def _insert_seen(session: Session, owner: _Owner, rows: SegmentRows) -> None:
         ],
         video_id=owner.video_id,
         run_id=owner.run_id,
+        within=Span(owner.start_s, owner.end_s),
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import BindParameter, Double, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from grounding.evidence import Span
 from storage.painting import Stretch, clipped, painted
 from storage.schema import Coverage, Job, Seen, Segment, Video
 
@@ -19,22 +21,38 @@ Owner = tuple[int, int]
 """A video's id and a run's."""
 
 
-def add_seen(session: Session, stretches: Iterable[Stretch], *, video_id: int, run_id: int) -> None:
-    """Lay stretches over what the run has seen of the video; what lies outside the video is cut off."""
-    start_s, end_s = session.execute(select(Video.start_s, Video.end_s).where(Video.id == video_id)).one()
-    new = clipped(stretches, start_s=start_s, end_s=end_s)
+_SEEN: Any = Seen.__table__
+_OURS = (_SEEN.c.video_id == bindparam("video")) & (_SEEN.c.run_id == bindparam("run"))
+_FIRST: BindParameter[float] = bindparam("first", type_=Double())
+_LAST: BindParameter[float] = bindparam("last", type_=Double())
+# What is there doesn't overlap itself: only the last tile that begins before can reach into new ones.
+_BEFORE = select(func.max(_SEEN.c.start_s)).where(_OURS, _SEEN.c.start_s <= _FIRST).scalar_subquery()
+_TOUCHED = select(_SEEN.c.start_s, _SEEN.c.end_s, _SEEN.c.kind, _SEEN.c.reason).where(
+    _OURS, _SEEN.c.start_s >= func.coalesce(_BEFORE, _FIRST), _SEEN.c.start_s <= _LAST
+)
+_REMOVE = delete(_SEEN).where(_OURS, _SEEN.c.start_s >= _FIRST, _SEEN.c.start_s <= _LAST)
+
+
+def add_seen(
+    session: Session, stretches: Iterable[Stretch], *, video_id: int, run_id: int, within: Span
+) -> None:
+    """Lay stretches over what the run has seen of the video; what lies outside the video is cut off.
+
+    `within` is the whole video. Three plain statements, because every segment pays for them.
+    """
+    new = clipped(stretches, start_s=within.start_s, end_s=within.end_s)
     if not new:
         return
-    ours = (Seen.video_id == video_id) & (Seen.run_id == run_id)
-    first_s, last_s = min(s.start_s for s in new), max(s.end_s for s in new)
-    # What is there doesn't overlap itself: only the last tile that begins before can reach into the new ones.
-    before = select(func.max(Seen.start_s)).where(ours, Seen.start_s <= first_s).scalar_subquery()
-    touched = ours & (Seen.start_s >= func.coalesce(before, first_s)) & (Seen.start_s <= last_s)
-    there = session.execute(select(Seen.start_s, Seen.end_s, Seen.kind, Seen.reason).where(touched)).all()
-    tiles = painted([*(Stretch(*row) for row in there), *new])
-    session.execute(delete(Seen).where(ours, Seen.start_s.in_([row[0] for row in there])))
-    session.execute(
-        insert(Seen), [{"video_id": video_id, "run_id": run_id, **tile._asdict()} for tile in tiles]
+    connection = session.connection()
+    owner = {"video": video_id, "run": run_id}
+    reach = {"first": min(s.start_s for s in new), "last": max(s.end_s for s in new)}
+    there = [Stretch(*row) for row in connection.execute(_TOUCHED, {**owner, **reach})]
+    if there:
+        gone = {"first": min(s.start_s for s in there), "last": max(s.start_s for s in there)}
+        connection.execute(_REMOVE, {**owner, **gone})
+    tiles = painted([*there, *new])
+    connection.execute(
+        insert(_SEEN), [{"video_id": video_id, "run_id": run_id, **tile._asdict()} for tile in tiles]
     )
 
 
