@@ -56,9 +56,17 @@ def add_seen(
     )
 
 
-def recomputed(session: Session) -> Iterator[tuple[Owner, list[Stretch]]]:
-    """What `seen` has to hold, worked out from all of `coverage`, by video and run."""
-    rows = session.execute(
+def repaint(session: Session, video_id: int) -> None:
+    """Work a video's sums out anew: for whoever deletes coverage."""
+    session.connection().execute(delete(_SEEN).where(_SEEN.c.video_id == video_id))
+    for (video, run), tiles in list(recomputed(session, video_id=video_id)):
+        rows = [{"video_id": video, "run_id": run, **tile._asdict()} for tile in tiles]
+        session.connection().execute(insert(_SEEN), rows)
+
+
+def recomputed(session: Session, *, video_id: int | None = None) -> Iterator[tuple[Owner, list[Stretch]]]:
+    """What `seen` has to hold, worked out from `coverage`, by video and run; of all videos, or one."""
+    query = (
         select(
             Job.video_id,
             Job.run_id,
@@ -75,10 +83,11 @@ def recomputed(session: Session) -> Iterator[tuple[Owner, list[Stretch]]]:
         .order_by(Job.video_id, Job.run_id)
         .execution_options(yield_per=10_000)
     )
-    for (video_id, run_id, start_s, end_s), group in groupby(rows, key=lambda row: tuple(row[:4])):
+    rows = session.execute(query if video_id is None else query.where(Job.video_id == video_id))
+    for (video, run, start_s, end_s), group in groupby(rows, key=lambda row: tuple(row[:4])):
         tiles = painted(clipped((Stretch(*row[4:]) for row in group), start_s=start_s, end_s=end_s))
         if tiles:
-            yield (video_id, run_id), tiles
+            yield (video, run), tiles
 
 
 def stored(session: Session) -> Iterator[tuple[Owner, list[Stretch]]]:

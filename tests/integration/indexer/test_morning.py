@@ -22,7 +22,10 @@ from indexer.morning.documents import report_document
 from indexer.morning.page import report_page
 from indexer.morning.text import report_lines
 from indexer.morning.times import between
+from storage import Database
+from storage.seen import out_of_step
 from tests import night_process
+from tests.brightness import BrightnessEngine
 from tests.lamps import Night, after_seconds, lamp_clip
 
 QUESTIONS = ("when is a lamp lit?", "is anyone without a helmet?")
@@ -133,6 +136,11 @@ def test_a_night_that_was_killed_is_told_as_killed_with_what_it_kept(lamps: Path
     assert [one.ending for one in after.nights] == ["killed"]
     assert after.video_s == pytest.approx(2.0 * _num_done(home))
     assert after.backlog.pending_s == pytest.approx(8.0 - after.video_s)
+    for questions in ([], ["-q", "is a lamp lit?"]):
+        _assert_sums_in_step(home)
+        assert night_process.run_here("index", lamps, *questions, "--home", home).returncode == 1
+    _assert_sums_in_step(home)
+    assert told(home).backlog.pending_s == 0.0
 
 
 def test_a_night_whose_engine_cannot_be_loaded_is_told_with_the_sentence(night: Night, lamps: Path) -> None:
@@ -168,6 +176,20 @@ def test_a_file_that_failed_and_was_mended_in_the_same_night_is_no_failure(
     assert [failure.path for failure in first.failures] == [folder / "a.mp4"]
     assert "out of luck" in first.failures[0].reason
     assert told(night.home).failures == ()
+
+
+class OnGpu(BrightnessEngine):
+    """Says that it runs on a GPU, as the Qwen engines do."""
+
+    device_type = "cuda"
+
+
+def test_the_time_of_an_engine_that_holds_a_gpu_counts_as_gpu_seconds(night: Night, folder: Path) -> None:
+    lamp_clip(folder / "a.mp4")
+    night.make = OnGpu
+    night.run(folder)
+    cost = told(night.home).cost
+    assert cost.gpu_s == pytest.approx(cost.stages_s["engine"]) and cost.gpu_s > 0.0
 
 
 class Page(HTMLParser):
@@ -225,6 +247,11 @@ def test_a_report_needs_an_index_and_a_time(tmp_path: Path) -> None:
     assert between(None, None, now=now) == (now - timedelta(hours=24), now)
     first, last = between("2026-11-25", "2026-11-25", now=now)
     assert last - first == timedelta(days=1)
+
+
+def _assert_sums_in_step(home: Path) -> None:
+    with Database.open(home) as db, db.reading() as session:
+        assert out_of_step(session) == []
 
 
 def _num_done(home: Path) -> int:

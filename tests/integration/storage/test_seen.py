@@ -29,7 +29,7 @@ from storage import (
 from storage.partition import GONE, parts, states
 from storage.reports import LOOKED_AT, covered_s, stretches_covered
 from storage.schema import Coverage
-from storage.seen import out_of_step
+from storage.seen import out_of_step, repaint
 from storage.switching import keep_beside, run_named, switch_runs, undo_switch
 from tests.rows import DESCRIBE, add_job, add_video
 
@@ -149,6 +149,21 @@ def test_each_state_is_told_with_its_reason(database: Database) -> None:
         add_video(session, "b")
         mark_missing(session, ["/v/b.mp4"], library_id=ensure_library(session, "default"))
         assert states(session).skipped_s[GONE] == 60.0
+        raise Undone
+
+
+def test_who_deletes_coverage_paints_the_video_anew(database: Database) -> None:
+    with suppress(Undone), database.writing() as session:
+        job = add_job(session, "a", num_segments=2, window_s=10.0)
+        add_job(session, "b", num_segments=1)
+        for segment in job.segments:
+            answers = [AnswerRow(question_id=job.questions[0].id, raw="", text="")]
+            rows = SegmentRows(answers=answers, coverage=coverage(segment.window, [(10, "sampled")]))
+            commit_segment(session, segment.id, rows)
+        session.query(Coverage).filter_by(segment_id=job.segments[0].id).delete()
+        assert out_of_step(session) == [(job.video_id, job.run_id)]
+        repaint(session, job.video_id)
+        assert out_of_step(session) == []
         raise Undone
 
 
