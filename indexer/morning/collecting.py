@@ -94,6 +94,16 @@ class Morning:
     states: States
 
     @property
+    def by_severity(self) -> dict[str, int]:
+        """How many moments of each severity were found, the gravest first; {} where nothing has one."""
+        graded = [hits for hits in self.hits if hits.severity is not None]
+        return {
+            severity: sum(hits.moments for hits in graded if hits.severity == severity)
+            for severity in dict.fromkeys(hits.severity for hits in graded)
+            if severity is not None
+        }
+
+    @property
     def times_real(self) -> float | None:
         """Seconds of video a second of indexing; None where nothing ran."""
         return self.video_s / self.wall_s if self.wall_s > 0 else None

@@ -29,6 +29,7 @@ def report_document(morning: Morning) -> dict[str, Any]:
             {"hour": iso(hour), "video_seconds": round(seconds, 3)} for hour, seconds in morning.by_hour
         ],
         "hits": [_hits(hits) for hits in morning.hits],
+        "hits_by_severity": morning.by_severity,
         "failures": [
             {"path": None if f.path is None else path_to_text(f.path), "reason": f.reason}
             for f in morning.failures

@@ -46,7 +46,8 @@ def coverage_rows(states: States) -> list[tuple[str, float]]:
 
 def _plots(morning: Morning) -> dict[str, str]:
     by_hour = [(f"{hour.astimezone():%H:%M}", seconds / 60) for hour, seconds in morning.by_hour]
-    hits = [(question_name(hits), float(hits.moments)) for hits in morning.hits]
+    # Without the description, whose moments are many times more than any question's.
+    hits = [(question_name(hits), float(hits.moments)) for hits in morning.hits if hits.question]
     coverage = [(state, seconds / 3600) for state, seconds in coverage_rows(morning.states)]
     stages = list(morning.cost.stages_s.items())
     return {

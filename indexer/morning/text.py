@@ -24,7 +24,8 @@ def subject(morning: Morning) -> str:
     if morning.times_real is not None:
         parts.append(f"{morning.times_real:.1f}x real time")
     if named := sum(hits.moments for hits in morning.hits if hits.question):
-        parts.append(counted(named, "hit"))
+        graded = ", ".join(f"{count} {severity}" for severity, count in morning.by_severity.items() if count)
+        parts.append(counted(named, "hit") + (f" ({graded})" if graded else ""))
     parts.append(counted(len(morning.failures), "failure") if morning.failures else "no failures")
     return ", ".join(parts)
 

@@ -115,6 +115,11 @@ def test_hits_come_by_severity_where_a_library_says_what_a_hit_means(night: Nigh
                 (severity, text),
             )
     whole = document(told(night.home))
+    lit = whole["hits_by_severity"]["low"]
+    assert (
+        whole["hits_by_severity"] == {"critical": 0, "low": lit}
+        and f"{lit} hits ({lit} low)" in whole["summary"]
+    )
     assert [(hit["severity"], hit["question"]) for hit in whole["hits"]] == [
         ("critical", QUESTIONS[1]),
         ("low", QUESTIONS[0]),
