@@ -151,8 +151,6 @@ def index(
         _print_json(report.document())
     else:
         _print_index(report)
-        if beside:
-            print("search shows what it showed until `proofreel switch`; `proofreel status` numbers the runs")
     if report.fault is not None:
         raise StorageError(report.fault)
     raise typer.Exit(_exit_code(report, stop))

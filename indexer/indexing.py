@@ -44,7 +44,7 @@ from storage import (
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
-from storage.switching import keep_beside
+from storage.switching import keep_beside, num_hidden
 
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
@@ -197,6 +197,12 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
         if request.beside:
             keep_beside(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
+        hidden = num_hidden(session, video_ids, run_id=night.run_id)
+    if hidden:
+        night.run.reporter.note(
+            f"of {counted(hidden, 'video')} search shows another run's answers, not those of run "
+            f"{night.run_id}, until `proofreel switch`"
+        )
 
 
 def _take_stock(run: _Run, catalogue: Catalogue) -> list[Placed]:

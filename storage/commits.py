@@ -79,6 +79,8 @@ def _owner(session: Session, segment_id: int) -> _Owner:
         .join(Job, Job.id == Segment.job_id)
         .join(Video, Video.id == Job.video_id)
         .where(Segment.id == segment_id)
+        # Of several drivers' segments of one video, one at a time adds to what was seen of it.
+        .with_for_update(of=Video)
     ).one_or_none()
     if found is None:
         raise ValueError(f"there is no segment {segment_id}; plan its job first")

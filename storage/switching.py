@@ -73,6 +73,12 @@ def keep_beside(session: Session, video_ids: Collection[int], *, run_id: int) ->
     return len(candidates & set(video_ids))
 
 
+def num_hidden(session: Session, video_ids: Collection[int], *, run_id: int) -> int:
+    """Of how many of the videos search does not show what a run says."""
+    hidden = set(session.scalars(select(Hidden.video_id).where(Hidden.run_id == run_id)))
+    return len(hidden & set(video_ids))
+
+
 def switch_runs(session: Session, *, before: RunName, after: RunName) -> SwitchMade:
     """Show what `after` says in the place of `before`, of every video that `after` is done with.
 

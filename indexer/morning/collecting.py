@@ -44,6 +44,11 @@ class NightTold:
     fault: str | None
     files: dict[str, int]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it came to its end with nothing to do: `watch`, and a timer at noon, make many of these."""
+        return self.ending == "complete" and not {"indexed", "failed"} & self.files.keys()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:

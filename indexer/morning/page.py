@@ -8,7 +8,7 @@ from grounding.errors import printable
 from grounding.plain import plain
 from indexer.morning.collecting import Morning, NightTold
 from indexer.morning.findings import Hits
-from indexer.morning.text import backlog_line, failure_line, local, question_name, spoken, subject
+from indexer.morning.text import backlog_line, failure_line, idle_told, local, question_name, spoken, subject
 from indexer.pages import page
 from indexer.plots import bars, columns
 from storage.partition import States
@@ -21,7 +21,8 @@ def report_page(morning: Morning) -> str:
         "title": f"Proofreel, {local(morning.since)} to {local(morning.until)}",
         "home": printable(morning.home),
         "summary": subject(morning),
-        "nights": [_night(night) for night in morning.nights],
+        "nights": [_night(night) for night in morning.nights if not night.is_idle],
+        "idle": idle_told(morning) or ("" if morning.nights else "No index ran in this time"),
         "hits": [_hits(hits) for hits in morning.hits],
         "failures": [failure_line(failure) for failure in morning.failures],
         "cost": f"{spoken(cost.cpu_s)} of CPU, {spoken(cost.gpu_s)} of GPU.",

@@ -33,9 +33,7 @@ def subject(morning: Morning) -> str:
 def report_lines(morning: Morning) -> Iterator[str]:
     """The whole report."""
     yield f"from {local(morning.since)} to {local(morning.until)}: {subject(morning)}"
-    yield from (_night(night) for night in morning.nights)
-    if not morning.nights:
-        yield "no index ran in this time"
+    yield from _night_lines(morning)
     yield from _hits_lines(morning)
     yield from _failure_lines(morning)
     yield from _cost_lines(morning.cost)
@@ -72,6 +70,20 @@ def spoken(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def idle_told(morning: Morning) -> str | None:
+    """How many calls of `index` had nothing to do, where any had."""
+    idle = sum(night.is_idle for night in morning.nights)
+    return f"index ran {counted(idle, 'time')} with nothing to do" if idle else None
+
+
+def _night_lines(morning: Morning) -> Iterator[str]:
+    if not morning.nights:
+        yield "no index ran in this time"
+    yield from (_night(night) for night in morning.nights if not night.is_idle)
+    if idle := idle_told(morning):
+        yield f"  {idle}"
 
 
 def _night(night: NightTold) -> str:

@@ -101,6 +101,17 @@ def test_a_speed_is_taken_from_the_nights_before_and_a_time_without_a_night_says
     assert "no index ran in this time" in list(report_lines(found))
 
 
+def test_calls_that_had_nothing_to_do_take_one_line(night: Night, folder: Path) -> None:
+    lamp_clip(folder / "a.mp4")
+    for _ in range(4):
+        night.run(folder)
+    found = told(night.home)
+    lines = list(report_lines(found))
+    assert len(found.nights) == 4 and sum("library default" in line for line in lines) == 1
+    assert "  index ran 3 times with nothing to do" in lines
+    assert "index ran 3 times with nothing to do." in report_page(found)
+
+
 def test_hits_come_by_severity_where_a_library_says_what_a_hit_means(night: Night, lamps: Path) -> None:
     night.run(lamps, questions=QUESTIONS)
     with closing(sqlite3.connect(night.home / "proofreel.db")) as connection, connection:

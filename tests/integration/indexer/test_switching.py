@@ -174,13 +174,15 @@ def test_a_question_that_the_new_run_was_not_asked_is_named_before_anybody_misse
 
 
 def test_index_beside_leaves_search_and_what_it_says_it_has_seen_as_they_were(
-    night: Night, folder: Path
+    night: Night, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lamp_clip(folder / "a.mp4")
     night.run(folder)
     lamp_clip(folder / "b.mp4", lit=[(2.0, 3.0)])
     night.engine_options = {"fingerprint": "b2"}
+    capsys.readouterr()
     report = night.run(folder, beside=True)
+    assert "of 1 video search shows another run's answers, not those of run 2" in capsys.readouterr().err
     assert report.totals.video_seconds == pytest.approx(8.0)
 
     status = json.loads(run("status", "--home", night.home, "--json"))
