@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from grounding.evidence import Box
 from indexer.switching.pairing import Boxes, Seen, Told, compare_boxes, has_moved, pair_up
+from indexer.switching.reviewed import Verdicts, read_verdicts
 from storage import Database
 from storage.paths import text_to_path
 from storage.schema import Answer, BoxRow, Claim, File, Job, Moment, Question, Segment
@@ -75,6 +76,7 @@ class Compared:
 class Comparison:
     """Two runs over the `videos` that both are done with. `only_before` and `only_after` count videos that
     only one of them has looked at; `asked_before` and `asked_after` name questions that only one was asked.
+    `verdicts` sums up what people ruled on the moments of both.
     """
 
     home: Path
@@ -86,6 +88,7 @@ class Comparison:
     asked_before: tuple[str, ...]
     asked_after: tuple[str, ...]
     questions: tuple[Compared, ...]
+    verdicts: Verdicts = field(repr=False)
     changes: tuple[Change, ...] = field(repr=False)
 
 
@@ -105,11 +108,14 @@ def compare_runs(home: Path, before: str, after: str) -> Comparison:
                 f"no video is done by both run {a.id} and run {b.id}; index the same files with both "
                 "(`proofreel index --beside` leaves search as it is)"
             )
-        asked_a, asked_b = _asked(session, a, both), _asked(session, b, both)
+        asked_a, asked_b = _asked(session, a, videos=both), _asked(session, b, videos=both)
         common = asked_a.keys() & asked_b.keys()
         tables = {id: Compared(question=asked_a[id]) for id in sorted(common)}
-        _count_windows(session, tables, a, b, both)
-        changes = [c for video in both for c in _compare_video(session, video, a, b, tables)]
+        _count_windows(session, tables, runs=(a, b), videos=both)
+        verdicts = read_verdicts(session)
+        changes: list[Change] = []
+        for video in both:
+            changes += _compare_video(session, video, runs=(a, b), tables=tables, verdicts=verdicts)
         return Comparison(
             home=home,
             before=a,
@@ -120,6 +126,7 @@ def compare_runs(home: Path, before: str, after: str) -> Comparison:
             asked_before=tuple(asked_a[id] for id in sorted(asked_a.keys() - common)),
             asked_after=tuple(asked_b[id] for id in sorted(asked_b.keys() - common)),
             questions=tuple(tables.values()),
+            verdicts=verdicts,
             changes=tuple(changes),
         )
 
@@ -131,7 +138,7 @@ def _done(session: Session, run: RunName) -> set[int]:
     return set(session.scalars(done))
 
 
-def _asked(session: Session, run: RunName, videos: Sequence[int]) -> dict[int, str]:
+def _asked(session: Session, run: RunName, *, videos: Sequence[int]) -> dict[int, str]:
     """The questions that a run answered of any of the videos, by id."""
     chosen = set(videos)
     rows = session.execute(
@@ -146,7 +153,11 @@ def _asked(session: Session, run: RunName, videos: Sequence[int]) -> dict[int, s
 
 
 def _count_windows(
-    session: Session, tables: dict[int, Compared], a: RunName, b: RunName, videos: Sequence[int]
+    session: Session,
+    tables: dict[int, Compared],
+    *,
+    runs: tuple[RunName, RunName],
+    videos: Sequence[int],
 ) -> None:
     chosen = set(videos)
     rows = session.execute(
@@ -159,14 +170,14 @@ def _count_windows(
         )
         .join(Segment, Segment.id == Answer.segment_id)
         .join(Job, Job.id == Segment.job_id)
-        .where(Job.run_id.in_([a.id, b.id]))
+        .where(Job.run_id.in_([run.id for run in runs]))
         .group_by(Answer.question_id, Job.run_id, Job.video_id)
     )
     for question, run, video, windows, abstained in rows:
         if question not in tables or video not in chosen:
             continue
         table = tables[question]
-        if run == a.id:
+        if run == runs[0].id:
             table.windows_before += windows
             table.abstained_before += abstained or 0
         else:
@@ -175,21 +186,32 @@ def _count_windows(
 
 
 def _compare_video(
-    session: Session, video: int, a: RunName, b: RunName, tables: dict[int, Compared]
+    session: Session,
+    video: int,
+    *,
+    runs: tuple[RunName, RunName],
+    tables: dict[int, Compared],
+    verdicts: Verdicts,
 ) -> list[Change]:
-    told_a, told_b = _told(session, video, a), _told(session, video, b)
+    told_a, told_b = (_told(session, video, run=run) for run in runs)
     path = _path(session, video)
-    changes = []
+    changes: list[Change] = []
     for question, table in tables.items():
         before, after = told_a.get(question, []), told_b.get(question, [])
-        changes += list(_changes(before, after, table, path=path))
+        pairs = pair_up(before, after)
+        verdicts.count(before, after, pairs=pairs)
+        changes += _changes(before, after, pairs=pairs, table=table, path=path)
     return sorted(changes, key=lambda change: change.start_s)
 
 
 def _changes(
-    before: Sequence[Told], after: Sequence[Told], table: Compared, *, path: Path | None
+    before: Sequence[Told],
+    after: Sequence[Told],
+    *,
+    pairs: Sequence[tuple[int, int]],
+    table: Compared,
+    path: Path | None,
 ) -> Iterator[Change]:
-    pairs = pair_up(before, after)
     table.before += len(before)
     table.after += len(after)
     table.kept += len(pairs)
@@ -211,7 +233,7 @@ def _changes(
     yield from (change("new", None, told) for i, told in enumerate(after) if i not in right)
 
 
-def _told(session: Session, video: int, run: RunName) -> dict[int, list[Told]]:
+def _told(session: Session, video: int, *, run: RunName) -> dict[int, list[Told]]:
     """A run's moments of a video, by question, in order of time."""
     chosen = (Moment.video_id == video) & (Moment.run_id == run.id)
     claims = _claims(session, chosen)

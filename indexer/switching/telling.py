@@ -13,6 +13,7 @@ from indexer.plots import bars
 from indexer.report import shown
 from indexer.switching.comparing import Change, Compared, Comparison
 from indexer.switching.pairing import Told
+from indexer.switching.reviewed import Reviewed
 from storage.paths import path_to_text
 from storage.switching import RunName, SwitchMade
 
@@ -22,6 +23,7 @@ MOST_ON_PAGE = 2_000
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
     """`proofreel.compare/1`."""
+    verdicts = found.verdicts
     return {
         "schema": "proofreel.compare/1",
         "before": _run(found.before),
@@ -30,6 +32,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "only_before": {"videos": found.only_before, "questions": list(found.asked_before)},
         "only_after": {"videos": found.only_after, "questions": list(found.asked_after)},
         "questions": [_question(table) for table in found.questions],
+        "reviewed": {"before": _reviewed(verdicts.before), "after": _reviewed(verdicts.after)},
         "changes": [_change(change) for change in found.changes],
     }
 
@@ -60,6 +63,11 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
             yield f"  asked of run {run.id} alone: {plain(question) or DESCRIPTION}"
     for table in found.questions:
         yield from _question_lines(table)
+    for run, reviewed in ((found.before, found.verdicts.before), (found.after, found.verdicts.after)):
+        if reviewed.precision is not None:
+            ruled = reviewed.confirmed + reviewed.rejected
+            share = f"{reviewed.confirmed} of {counted(ruled, 'reviewed moment')}"
+            yield f"  of run {run.id}, {share} were confirmed (precision {reviewed.precision:.2f})"
     for change in found.changes[:MOST_LISTED]:
         yield change_line(change)
     if len(found.changes) > MOST_LISTED:
@@ -142,6 +150,11 @@ def _question_lines(table: Compared) -> Iterator[str]:
 
 def _run(run: RunName) -> dict[str, Any]:
     return {"run": run.id, "engine": run.engine, "fingerprint": run.fingerprint}
+
+
+def _reviewed(reviewed: Reviewed) -> dict[str, Any]:
+    precision = None if reviewed.precision is None else round(reviewed.precision, 4)
+    return {"confirmed": reviewed.confirmed, "rejected": reviewed.rejected, "precision": precision}
 
 
 def _question(table: Compared) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,30 @@ def test_what_changed_is_told_moment_by_moment_and_box_by_box(tmp_path: Path) ->
     assert changes == [("moved", "1 bus"), ("reworded", "2 dogs"), ("gone", "1 horse"), ("new", "1 car")]
     page = comparison_page(found)
     assert "<svg" in page and "2 dogs -&gt; 3 dogs" in page
+
+
+def test_on_the_reviewed_moments_each_run_has_a_precision(tmp_path: Path) -> None:
+    with make_home(tmp_path, [Film(name="a.mp4", seen=BEFORE)], index=False) as db:
+        add_beside(db, [Film(name="a.mp4", seen=AFTER, fingerprint="f2")])
+    assert comparison_document(compare_runs(tmp_path, "1", "2"))["reviewed"]["before"]["precision"] is None
+    with closing(sqlite3.connect(tmp_path / "proofreel.db")) as connection, connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS review (id INTEGER PRIMARY KEY, moment_id INTEGER, verdict TEXT)"
+        )
+        verdicts = {"1 bus": "rejected", "2 dogs": "confirmed", "1 horse": "rejected", "1 car": "unclear"}
+        for text, verdict in [("1 bus", "confirmed"), *verdicts.items()]:
+            # Run 1's bus was ruled on twice: the last verdict counts, and holds for run 2's bus too.
+            connection.execute(
+                "INSERT INTO review (moment_id, verdict) SELECT min(id), ? FROM moment WHERE text = ?",
+                (verdict, text),
+            )
+    whole = comparison_document(compare_runs(tmp_path, "1", "2"))
+    jsonschema.validate(whole, schema("compare-1"))
+    assert whole["reviewed"]["before"] == {"confirmed": 1, "rejected": 2, "precision": 0.3333}
+    assert whole["reviewed"]["after"] == {"confirmed": 1, "rejected": 1, "precision": 0.5}
+    assert "of run 2, 1 of 2 reviewed moments were confirmed (precision 0.50)" in run(
+        "compare", "1", "2", "--home", tmp_path
+    )
 
 
 def test_search_shows_one_run_or_the_other_whole_while_a_switch_is_made_and_undone(tmp_path: Path) -> None:
