@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -152,9 +154,24 @@ def test_a_night_that_was_killed_is_told_as_killed_with_what_it_kept(lamps: Path
     assert [one.ending for one in after.nights] == ["killed"]
     assert after.video_s == pytest.approx(2.0 * _num_done(home))
     assert after.backlog.pending_s == pytest.approx(8.0 - after.video_s)
-    for questions in ([], ["-q", "is a lamp lit?"]):
-        _assert_sums_in_step(home)
-        assert night_process.run_here("index", lamps, *questions, "--home", home).returncode == 1
+    _assert_sums_in_step(home)
+
+
+@pytest.mark.slow
+def test_the_sums_of_coverage_are_those_of_its_rows_after_each_of_many_kills(
+    lamps: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    chance = random.Random(3)
+    for number in range(8):
+        questions = ["-q", f"is lamp {number // 3} lit?"]  # now the same night again, now a new question
+        process = night_process.start("index", lamps, *questions, "--home", home, clip_s=0.1)
+        time.sleep(chance.uniform(0.7, 2.0))
+        process.kill()
+        process.communicate()
+        if _num_done(home):
+            _assert_sums_in_step(home)
+    assert night_process.run_here("index", lamps, "--home", home).returncode == 1
     _assert_sums_in_step(home)
     assert told(home).backlog.pending_s == 0.0
 

@@ -49,6 +49,7 @@ def lamps(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_metrics_are_served_while_it_runs_and_gone_when_it_ends(lamps: Path, tmp_path: Path) -> None:
     port = free_port()
     process = night_process.start(
