@@ -11,6 +11,7 @@ from sqlalchemy import case, distinct, func, select
 from sqlalchemy.orm import Session
 
 from storage.clock import iso
+from storage.reports import is_hidden
 from storage.schema import Answer, Job, Moment, Question, Segment
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -33,9 +34,11 @@ class Hits:
 def hits_by_question(session: Session, since: datetime, until: datetime) -> Iterator[Hits]:
     """The questions that were answered in [since, until), the gravest first, then the most hits.
 
-    Only what a moment proves is a hit: "No" is an answer and none.
+    Only what a moment proves is a hit: "No" is an answer and none. What search does not show (a run beside
+    another) is not told.
     """
     committed = (Segment.committed_at >= iso(since)) & (Segment.committed_at < iso(until))
+    committed &= ~is_hidden(Job.video_id, Job.run_id)
     answers = (
         select(
             Answer.question_id,
@@ -43,6 +46,7 @@ def hits_by_question(session: Session, since: datetime, until: datetime) -> Iter
             func.sum(case((Answer.abstained, 1), else_=0)).label("abstained"),
         )
         .join(Segment, Segment.id == Answer.segment_id)
+        .join(Job, Job.id == Segment.job_id)
         .where(committed)
         .group_by(Answer.question_id)
     )

@@ -16,7 +16,7 @@ import pytest
 from engines.naming import NameMatcher
 from indexer.switching.comparing import compare_runs
 from indexer.switching.telling import comparison_document, comparison_page
-from search import Searcher
+from search import Searched, Searcher
 from storage import Database, ensure_run
 from storage.checking import check
 from storage.schema import Video
@@ -24,7 +24,7 @@ from storage.switching import keep_beside
 from storage.vectors import build_generation
 from tests import night_process
 from tests.archive import Film, Seen, add_film, embedder, make_home
-from tests.lamps import Night, lamp_clip
+from tests.lamps import Night, after_seconds, lamp_clip
 
 BEFORE = [
     Seen(start_s=2.0, end_s=6.0, text="1 bus"),
@@ -223,6 +223,30 @@ def test_index_beside_leaves_search_and_what_it_says_it_has_seen_as_they_were(
         shown = in_view(session, np.array([row[0] for row in rows]))
     kept = {(video, run_id) for (_, video, run_id), is_in in zip(rows, shown, strict=True) if is_in}
     assert kept == {(1, 1), (2, 2)}  # of the new video only the new run says anything
+
+
+def test_what_waits_or_was_seen_beside_is_no_matter_of_search(night: Night, folder: Path) -> None:
+    from search.coverage import searched
+    from search.filters import Filters
+    from search.scope import resolve
+
+    def looked() -> Searched:
+        with Database.open(night.home) as db, db.reading() as session:
+            return searched(session, resolve(session, Filters()))
+
+    for seconds, name in enumerate("abc", start=4):
+        lamp_clip(folder / f"{name}.mp4", seconds=seconds)
+    night.run(folder)
+    before = looked()
+    night.engine_options = {"fingerprint": "b2"}
+    night.run(folder, beside=True, stop=after_seconds(6))
+
+    status = json.loads(run("status", "--home", night.home, "--json"))
+    assert status["pending_seconds"] > 0.0 and status["runs"][1]["coverage"]["sampled"] > 0.0
+    assert looked() == before and before.pending_s == 0.0
+    report = json.loads(run("report", "--home", night.home, "--json"))
+    assert [hits["windows"] for hits in report["hits"]] == [8]  # two or three a video, by run 1 alone
+    assert status["coverage"]["pending_seconds"] == 0.0  # every second has been looked at, by run 1
 
 
 @pytest.mark.parametrize(
