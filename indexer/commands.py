@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,13 +16,17 @@ from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
 from indexer.libraries import standing as standing_questions
 from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
+from indexer.metrics import metered
+from indexer.morning import commands as morning_commands
+from indexer.morning.commands import HOOKS, tell_hooks
 from indexer.stopping import DiskFloor, Stop, next_time_of_day
+from indexer.switching import commands as switching_commands
 
 if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
     from indexer.asking import AskResult
-    from indexer.damage import DamagedVideo
+    from indexer.damage import CutOffVideo, DamagedVideo
     from indexer.embedding import Embedder
     from indexer.nightly import NightReport
     from indexer.report import IndexReport
@@ -66,7 +70,20 @@ Pack = Annotated[
 KeepFree = Annotated[
     float, typer.Option(metavar="GB", min=0.0, help="Stop while so much is free on the disk of the home.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Log every job on standard error; with --log-format every segment."),
+]
+LogFormatName = Annotated[
+    str | None, typer.Option("--log-format", metavar="text|json", help="Log every job, a line each, so.")
+]
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics there while it runs."),
+]
+MetricsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE.prom", help="Write Prometheus metrics there, for node_exporter.")
+]
 
 
 def _path(text: str) -> Path:
@@ -84,6 +101,8 @@ def register(app: typer.Typer) -> None:
     app.command("watch")(watch)
     app.command("ask")(ask)
     app.command("status")(status)
+    morning_commands.register(app)
+    switching_commands.register(app)
 
 
 def index(
@@ -116,6 +135,13 @@ def index(
     retry: Annotated[
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
+    ] = False,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
+    log_format: LogFormatName = None,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -138,23 +164,37 @@ def index(
         until=None if until is None else next_time_of_day(until, now=datetime.now()),
         floor=DiskFloor(home=home, keep_free_gb=keep_free_gb),
     )
-    flags = IndexFlags(
-        questions=question or [],
-        packs=pack or [],
-        choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
-        home=home,
-        retry=retry is not None,
-        as_json=as_json,
-    )
-    log_to_stderr(verbose)
-    with stop.listening():
-        if paths:
-            _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
-        else:
-            told = index_configured(
-                context, library=library, flags=flags, loader=engine_loader, embedder=load_embedder, stop=stop
+    started_at = datetime.now(UTC)
+    try:
+        with (
+            stop.listening(),
+            logs(log_format, verbose=verbose),
+            metered(port=metrics_port, file=metrics_file) as metrics,
+        ):
+            flags = IndexFlags(
+                questions=question or [],
+                packs=pack or [],
+                choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
+                home=home,
+                retry=retry is not None,
+                beside=beside,
+                metrics=metrics,
+                as_json=as_json,
             )
-            _tell_night(told, as_json=as_json, stop=stop)
+            if paths:
+                _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
+            else:
+                told = index_configured(
+                    context,
+                    library=library,
+                    flags=flags,
+                    loader=engine_loader,
+                    embedder=load_embedder,
+                    stop=stop,
+                )
+                _tell_night(told, as_json=as_json, stop=stop)
+    finally:  # a night that could not be is worth telling most of all
+        tell_hooks(context.meta.get(HOOKS), home, since=started_at)
 
 
 def _index_paths(
@@ -162,7 +202,6 @@ def _index_paths(
 ) -> None:
     from indexer.indexing import Request, index_paths
     from indexer.nightly import prune_home
-    from indexer.progress import reporter
     from indexer.questions import question_set
 
     kept = retentions([x for x in configured(context) if x.name == library])
@@ -178,9 +217,11 @@ def _index_paths(
         embedder=load_embedder,
         retry_quarantined=flags.retry,
         retention=next(iter(kept), None),
+        beside=flags.beside,
     )
-    with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
+    with flags.reporter() as told:
         report = index_paths(request, reporter=told, stop=stop)
+        flags.ended(report)
         if report.ending != "failed" and kept:
             prune_home(flags.home, kept, reporter=told, stop=stop)
     if flags.as_json:
@@ -287,10 +328,14 @@ def _exit_code(failed: bool, stop: Stop) -> int:
     return 1 if failed else 0
 
 
-def log_to_stderr(verbose: bool) -> None:
-    if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("indexer").setLevel(logging.INFO)
+def logs(name: str | None, *, verbose: bool) -> AbstractContextManager[None]:
+    """The log that the flags ask for, while inside."""
+    from indexer.logs import log_format, logging_to
+
+    if name is None and not verbose:
+        return nullcontext()
+    written = log_format(name or "text")
+    return logging_to(sys.stderr, written, every_segment=verbose and name is not None)
 
 
 def _print_json(document: dict[str, Any]) -> None:
@@ -337,6 +382,8 @@ def _may_miss(result: AskResult) -> list[str]:
 
 
 def _print_status(found: Status) -> None:
+    from indexer.states import states_lines
+
     for library in found.libraries:
         missing = f", {library.missing} missing" if library.missing else ""
         print(
@@ -345,14 +392,19 @@ def _print_status(found: Status) -> None:
         )
     for run in found.runs:
         seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
+        kept_back = f", {counted(run.hidden_videos, 'video')} not in search" if run.hidden_videos else ""
         print(
-            f"engine {plain(run.engine)}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending"
+            f"run {run.id}, engine {plain(run.engine)}: {seen or 'nothing looked at'}, "
+            f"{run.pending_seconds:.1f} s pending{kept_back}"
         )
     print(f"{counted(found.moments, 'moment')}, {found.pending_s:.1f} s pending in all")
+    for line in states_lines(found.states):
+        print(line)
     _print_listed("pending", found.pending, _open_job)
     _print_listed("pending", found.not_begun, lambda v: f"{_where(v.path)}: {v.seconds:.1f} s, not begun")
     _print_listed("quarantined", found.quarantined, _open_job)
     _print_listed("damaged", found.damaged, _damaged)
+    _print_listed("cut off", found.cut_off, _cut_off)
     _print_listed("unusable", found.unusable, lambda file: f"{_where(file.path)}: {plain(file.reason)}")
 
 
@@ -372,6 +424,10 @@ def _damaged(video: DamagedVideo) -> str:
     from indexer.damage import told
 
     return f"{_where(video.path)}: {told(video.damaged_s, seconds=video.seconds)}"
+
+
+def _cut_off(video: CutOffVideo) -> str:
+    return f"{_where(video.path)}: {video.missing_s:.1f} s are missing at its end"
 
 
 def _where(path: Path | None) -> str:

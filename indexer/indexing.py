@@ -26,6 +26,7 @@ from indexer.damage import damaged_s_of, told
 from indexer.embedding import Embedder, Remembering
 from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
+from indexer.nights import NightLog
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
@@ -46,6 +47,7 @@ from storage import (
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
+from storage.switching import keep_beside, num_hidden
 
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
@@ -60,7 +62,7 @@ class Request:
     very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
     gone, also when they are not among the paths. `standing` questions are kept as such with the library
     and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
-    left out.
+    left out. `beside`: search goes on showing what other runs say of their videos until `proofreel switch`.
     """
 
     paths: Sequence[Path]
@@ -76,6 +78,7 @@ class Request:
     standing: Sequence[StandingRow] = ()
     retire_others: bool = False
     retention: Retention | None = None
+    beside: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class _Run:
     reporter: Reporter
     stop: Stop
     stopwatch: Stopwatch
+    log: NightLog
     seconds_of: dict[int, float] = field(default_factory=dict)
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
@@ -122,15 +126,19 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
 def index_into(database: Database, request: Request, *, reporter: Reporter, stop: Stop) -> IndexReport:
     """`index_paths` for who holds the home's lock and has it open."""
     started = time.monotonic()
-    run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
-    try:
-        with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
-            _index(run)
-    except StorageError as error:
-        if not run.num_moments and not any(run.windows.values()):
-            raise
-        run.fault = str(error)
-    return _report(run, wall_s=time.monotonic() - started)
+    stopwatch = Stopwatch()
+    with NightLog(database, library=request.library, stopwatch=stopwatch) as log:
+        run = _Run(
+            request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, log=log
+        )
+        try:
+            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+                _index(run)
+        except StorageError as error:
+            if not run.num_moments and not any(run.windows.values()):
+                raise
+            run.fault = str(error)
+        return log.end(_report(run, wall_s=time.monotonic() - started))
 
 
 def _index(run: _Run) -> None:
@@ -186,6 +194,7 @@ def _night(run: _Run) -> Iterator[_Night]:
     with run.stop.at_once():
         engine = run.request.engine()
     try:
+        run.log.uses(engine)
         with run.database.writing() as session:
             run_id = ensure_run(
                 session,
@@ -205,7 +214,15 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
     with night.run.database.writing() as session:
         if request.retry_quarantined:
             retry_quarantined(session, video_ids, run_id=night.run_id)
+        if request.beside:
+            keep_beside(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
+        hidden = num_hidden(session, video_ids, run_id=night.run_id)
+    if hidden:
+        night.run.reporter.note(
+            f"of {counted(hidden, 'video')} search shows another run's answers, not those of run "
+            f"{night.run_id}, until `proofreel switch`"
+        )
 
 
 def _take_stock(run: _Run, catalogue: Catalogue) -> list[Placed]:

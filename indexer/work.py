@@ -20,6 +20,7 @@ from grounding.errors import EngineError, MediaError, StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.answering import Answered, answer_ahead
+from indexer.damage import told_cut_off
 from indexer.embedding import Remembering
 from indexer.identity import Stamp, check_unchanged
 from indexer.pipeline import as_asked, rows_of
@@ -200,6 +201,8 @@ class Worker:
         self, segment: PendingSegment, answered: Answered, *, attempt: _Attempt, done: Done
     ) -> None:
         self._tools.stopwatch.add("read", answered.reading.cost_s)
+        started = time.perf_counter()
+        facts = {"job": attempt.job.id, "video": attempt.job.video_id, "segment": segment.position}
         try:
             # What was decoded belongs to this video only if the file is still the one that was hashed.
             check_unchanged(attempt.task.path, attempt.task.stamp)
@@ -215,12 +218,14 @@ class Worker:
         except Exception as error:
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {_reason(error)}")
             attempt.failed_in_a_row += 1
-            log.info("job=%d segment=%d failed", attempt.job.id, segment.position, exc_info=error)
+            log.info("segment", extra={**facts, "outcome": "raised"}, exc_info=error)
         else:
             attempt.num_committed += 1
             attempt.failed_in_a_row = 0
             done.windows.append(segment.window)
             done.moments += sum(len(answer.moments) for answer in rows.answers)
+            cost_s = answered.reading.cost_s + time.perf_counter() - started
+            log.debug("segment", extra={**facts, "outcome": "done", "cost_s": round(cost_s, 4)})
         self._told(attempt.task, segment.window)
 
     def _rows(self, answered: Answered, attempt: _Attempt) -> SegmentRows:
@@ -257,18 +262,15 @@ class Worker:
             )
             if outcome == "raised" and charged >= MAX_ATTEMPTS:
                 quarantine_job(session, job.id, reason=reason or "")
-        log.info(
-            "job=%d video=%d outcome=%s segments=%d/%d cost_s=%.2f file=%s reason=%s",
-            *(job.id, job.video_id, outcome, attempt.num_committed, len(job.segments), cost_s),
-            *(shown(attempt.task.path), reason),
-        )
+        facts = {"job": job.id, "video": job.video_id, "outcome": outcome, "cost_s": round(cost_s, 3)}
+        how_far = {"segments": attempt.num_committed, "segments_wanted": len(job.segments)}
+        log.info("job", extra={**facts, **how_far, "file": shown(attempt.task.path), "reason": reason})
         return charged
 
 
 def _cut_off(info: VideoInfo) -> str | None:
     """What is said of a file whose header lists frames beyond its end."""
-    missing_s = info.missing_s
-    return f"the file is cut off: {missing_s:.1f} s are missing at its end" if missing_s > 0 else None
+    return told_cut_off(info.missing_s) if info.missing_s > 0 else None
 
 
 def _reason(error: Exception) -> str:

@@ -80,6 +80,7 @@ class Night:
         questions: Sequence[str] = (),
         library: str = "default",
         retry: bool = False,
+        beside: bool = False,
         stop: Stop | None = None,
     ) -> IndexReport:
         request = Request(
@@ -90,6 +91,7 @@ class Night:
             engine=self._make_engine,
             embedder=lambda: self.embedder,
             retry_quarantined=retry,
+            beside=beside,
         )
         return index_paths(request, reporter=self.reporter(sys.stderr), stop=stop)
 
