@@ -26,7 +26,7 @@ from tests import night_process
 from tests.brightness import BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
 from tests.dumping import rows
-from tests.lamps import Night, after_seconds, lamp_clip, statuses
+from tests.lamps import After, Night, lamp_clip, statuses
 from tests.rows import add_video
 from video.frames import Clip, VideoInfo
 from video.probe import probe
@@ -343,7 +343,7 @@ def test_every_document_names_a_file_by_the_same_text_which_gives_its_bytes_back
     monkeypatch.chdir(folder)
     (here,) = Path(".").iterdir()
 
-    night.run(Path("."), stop=after_seconds(0))
+    night.run(Path("."), stop=After(0))
     status = read_status(night.home).document()
     (indexed,) = night.run(Path(".")).document()["files"]
     asked = ask(

@@ -28,7 +28,7 @@ from storage import Database
 from storage.seen import out_of_step
 from tests import night_process
 from tests.brightness import BrightnessEngine
-from tests.lamps import Night, after_seconds, lamp_clip
+from tests.lamps import After, Night, lamp_clip
 
 QUESTIONS = ("when is a lamp lit?", "is anyone without a helmet?")
 
@@ -83,7 +83,7 @@ def test_a_night_is_told_with_its_hours_hits_failures_cost_and_nothing_left(
 
 
 def test_what_was_not_reached_has_an_eta_from_the_measured_speed(night: Night, lamps: Path) -> None:
-    night.run(lamps, stop=after_seconds(4))
+    night.run(lamps, stop=After(1))
     whole = document(told(night.home))
 
     assert [one["ending"] for one in whole["nights"]] == ["until"]
@@ -95,7 +95,7 @@ def test_what_was_not_reached_has_an_eta_from_the_measured_speed(night: Night, l
 def test_a_speed_is_taken_from_the_nights_before_and_a_time_without_a_night_says_so(
     night: Night, lamps: Path
 ) -> None:
-    night.run(lamps, stop=after_seconds(4))
+    night.run(lamps, stop=After(1))
     later = datetime.now(UTC) + timedelta(hours=30)
     found = morning(night.home, since=later - timedelta(hours=24), until=later)
     assert found.nights == () and found.video_s == 0.0

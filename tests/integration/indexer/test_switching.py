@@ -24,7 +24,7 @@ from storage.switching import keep_beside
 from storage.vectors import build_generation
 from tests import night_process
 from tests.archive import Film, Seen, add_film, embedder, make_home
-from tests.lamps import Night, after_seconds, lamp_clip
+from tests.lamps import After, Night, lamp_clip
 
 BEFORE = [
     Seen(start_s=2.0, end_s=6.0, text="1 bus"),
@@ -239,7 +239,7 @@ def test_what_waits_or_was_seen_beside_is_no_matter_of_search(night: Night, fold
     night.run(folder)
     before = looked()
     night.engine_options = {"fingerprint": "b2"}
-    night.run(folder, beside=True, stop=after_seconds(6))
+    night.run(folder, beside=True, stop=After(1))
 
     status = json.loads(run("status", "--home", night.home, "--json"))
     assert status["pending_seconds"] > 0.0 and status["runs"][1]["coverage"]["sampled"] > 0.0
