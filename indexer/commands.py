@@ -35,6 +35,15 @@ T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 EngineName = Annotated[
     str, typer.Option(metavar="spotter|transformers|onnx|tensorrt", help="What looks at the frames.")
@@ -91,6 +100,7 @@ def index(
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
     home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -110,7 +120,7 @@ def index(
     with stop.listening():
         report = _index(
             paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-            stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
+            database=database, stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
         )  # fmt: skip
     if as_json:
         _print_json(report.document())
@@ -129,6 +139,7 @@ def _index(
     engine: Callable[[], Engine],
     chosen: dict[str, Any],
     home: Path,
+    database: str | None,
     stop: Stop,
     retry: bool,
     as_json: bool,
@@ -142,6 +153,7 @@ def _index(
     request = Request(
         paths=paths,
         home=home,
+        database=database,
         library=library,
         questions=question_set(questions),
         engine=engine,
@@ -184,11 +196,16 @@ def ask(
             print("there is no proof to draw")
 
 
-def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJson = False) -> None:
+def status(
+    home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """What is indexed, what is pending, what was given up and why."""
     from indexer.status import read_status
 
-    found = read_status(home)
+    found = read_status(home, database=database)
     if as_json:
         _print_json(found.document())
     else:

@@ -33,7 +33,8 @@ from indexer.timing import Stopwatch
 from indexer.work import RETRY, Done, Task, Tools, Worker
 from storage import (
     Database,
-    HomeLock,
+    Driver,
+    driving,
     ensure_library,
     ensure_run,
     known_files,
@@ -53,7 +54,8 @@ NOT_BEGUN = f"not begun; {GO_ON}"
 class Request:
     """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
 
-    `chosen` is what was chosen of the engine; it is kept with every answer.
+    `chosen` is what was chosen of the engine; it is kept with every answer. `database` is the URL of the
+    home's database where it is not the one that the home knows.
     """
 
     paths: Sequence[Path]
@@ -63,6 +65,7 @@ class Request:
     engine: Callable[[], Engine]
     embedder: Callable[[], Embedder]
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    database: str | None = None
     retry_quarantined: bool = False
 
 
@@ -104,8 +107,7 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     """
     started = time.monotonic()
     stop = stop or Stop()
-    # The lock first: opening may upgrade the schema, which is no work for two at once.
-    with HomeLock(request.home), Database.open(request.home, create=True) as database:
+    with driving(request.home, url=request.database) as database:
         run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
         try:
             with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
@@ -258,8 +260,14 @@ def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing]
 
 
 def _work(night: _Night, tasks: Sequence[Task]) -> None:
+    with Driver(night.run.database) as driver:
+        _do_all(night, tasks, driver)
+
+
+def _do_all(night: _Night, tasks: Sequence[Task], driver: Driver) -> None:
     run = night.run
     tools = Tools(
+        driver=driver,
         database=run.database,
         run_id=night.run_id,
         engine=night.engine,
@@ -305,6 +313,8 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
             seconds=seconds,
             damaged_s=damaged_s,
         )
+    if done.state == "elsewhere":
+        return FileReport(path=task.path, status="skipped", reason=done.reason, seconds=seconds)
     if done.state == "stopped":
         how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
         reason = how_far if done.windows else NOT_BEGUN

@@ -1,8 +1,10 @@
 """Settings: `proofreel.toml` (found upwards from here, or named), then `PROOFREEL_*`, then flags.
 
-The file mirrors the command line: `home` at the top, then one table a command with the names of its flags.
+The file mirrors the command line: `home` and `database` at the top, then one table a command with the names
+of its flags.
 
     home = "/srv/proofreel"
+    database = "postgresql+psycopg://proofreel@db.example.org/proofreel"
     [index]
     library = "docks"
     question = ["is anyone on the loading bay?"]
@@ -81,6 +83,7 @@ class Settings(BaseSettings):
     )
 
     home: Path | None = None
+    database: str | None = None
     index: IndexTable = IndexTable()
     ask: AskTable = AskTable()
     search: SearchTable = SearchTable()
@@ -101,7 +104,8 @@ class Settings(BaseSettings):
         """Default values of one command's flags, by parameter name; only those that were set."""
         table = getattr(self, command, None)
         values = table.model_dump(exclude_none=True) if isinstance(table, _Table) else {}
-        return {"home": self.home, **values} if self.home is not None else values
+        shared = {"home": self.home, "database": self.database}
+        return {**{name: value for name, value in shared.items() if value is not None}, **values}
 
 
 def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> Settings:

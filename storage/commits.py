@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Box
 from storage.clock import now
 from storage.jobs import finish_if_complete
+from storage.leases import Lease, require
+from storage.postgres import Lock, hold
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
     Answer,
@@ -43,13 +45,21 @@ class _Owner:
     video_id: int
 
 
-def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool:
+def commit_segment(
+    session: Session, segment_id: int, rows: SegmentRows, *, lease: Lease | None = None
+) -> bool:
     """Write everything that a segment gave and set it done; its job too when this was its last one.
 
     False, with nothing written, when the segment is done already. Take a session of `Database.writing()`:
     a crash before that ends leaves the segment pending and no row of it. Raises ValueError for an unknown
-    segment, or when `rows` doesn't answer each question of the job once.
+    segment, or when `rows` doesn't answer each question of the job once; `LeaseLost` when the job went to
+    another driver since `lease` was given.
     """
+    owner = _owner(session, segment_id)
+    if lease is not None:
+        require(session, lease)
+    # Two commits of one job come one after the other: the second must see that it is the last.
+    session.execute(select(Job.id).where(Job.id == owner.job_id).with_for_update(key_share=True))
     won = cast(
         CursorResult[Any],
         session.execute(
@@ -58,10 +68,11 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
             .values(state="done", committed_at=now())
         ),
     )
-    owner = _owner(session, segment_id)
     if won.rowcount != 1:
         return False
     _require_every_question(session, owner, rows.answers)
+    # An index of vectors covers all moments up to an id, so none may appear below it later.
+    hold(session, Lock.MOMENTS)
     _insert_answers(session, owner, rows)
     _insert_seen(session, owner, rows)
     finish_if_complete(session, owner.job_id)

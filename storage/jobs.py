@@ -18,6 +18,9 @@ from sqlalchemy.orm import Session, aliased
 
 from grounding.evidence import Span
 from storage.clock import iso, now
+from storage.inserting import ensure
+from storage.leases import FREE, Lease, require
+from storage.postgres import Lock, hold
 from storage.rows import CHARGED, Outcome, PendingJob, PendingSegment, StoredQuestion
 from storage.schema import Attempt, Job, JobQuestion, Question, Segment
 from storage.text import storable
@@ -42,6 +45,7 @@ def plan_jobs(
     so that the video is read once. A question of a quarantined job counts as asked until `retry_quarantined`.
     A planned job has no segments before `next_job` cuts it.
     """
+    hold(session, Lock.PLAN)
     wanted = tuple(dict.fromkeys((task, storable(text)) for task, text in questions))
     asked = _asked(session, run_id)
     waiting = _not_begun_jobs(session, run_id)
@@ -62,13 +66,21 @@ def plan_jobs(
         _ask(session, jobs, lacking, after=len(before))
 
 
-def next_job(session: Session, *, video_id: int, run_id: int, windows: Sequence[Span]) -> PendingJob | None:
-    """The oldest pending job of this video under this run, or None when nothing is left to do.
+def next_job(
+    session: Session, *, video_id: int, run_id: int, windows: Sequence[Span], lease: Lease | None = None
+) -> PendingJob | None:
+    """The oldest pending job of this video under this run, or None when nothing is left to do. With a lease
+    it is the leased one.
 
     One that was not begun is cut into `windows` (without any it is done); one that was keeps those that it
-    was cut into, and gives the segments that are not done yet. Call it again when the job is done.
+    was cut into, and gives the segments that are not done yet. Call it again when the job is done. Raises
+    `LeaseLost`.
     """
+    hold(session, Lock.PLAN, shared=True)
     pending = select(Job.id).where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
+    if lease is not None:
+        require(session, lease)
+        pending = pending.where(Job.id == lease.job_id)
     for job_id in session.scalars(pending.order_by(Job.id)).all():
         was_cut = session.scalar(select(Segment.id).where(Segment.job_id == job_id).limit(1)) is not None
         if not was_cut and windows:
@@ -84,12 +96,13 @@ def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
     session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "pending")
-        .values(state="quarantined", reason=storable(reason), finished_at=now())
+        .values(state="quarantined", reason=storable(reason), finished_at=now(), **FREE)
     )
 
 
 def retry_quarantined(session: Session, video_ids: Collection[int], *, run_id: int) -> int:
     """Put the videos' quarantined jobs of a run back in the queue, past attempts forgiven; gives how many."""
+    hold(session, Lock.PLAN)
     given_up = session.execute(
         select(Job.id, Job.video_id).where(Job.state == "quarantined", Job.run_id == run_id)
     )
@@ -132,7 +145,7 @@ def finish_if_complete(session: Session, job_id: int) -> None:
     session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "pending", ~left)
-        .values(state="done", finished_at=now())
+        .values(state="done", finished_at=now(), **FREE)
     )
 
 
@@ -176,10 +189,10 @@ def _create(session: Session, video_ids: Sequence[int], *, run_id: int, question
         "state": "pending",
         "created_at": now(),
     }
-    last = session.scalar(select(func.max(Job.id))) or 0
-    session.execute(insert(Job), [{"video_id": video_id, **common} for video_id in video_ids])
-    # The write lock is held: what is newer is ours.
-    _ask(session, session.scalars(select(Job.id).where(Job.id > last)).all(), questions, after=0)
+    made = session.scalars(
+        insert(Job).returning(Job.id), [{"video_id": video_id, **common} for video_id in video_ids]
+    )
+    _ask(session, made.all(), questions, after=0)
 
 
 def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *, after: int) -> None:
@@ -206,10 +219,7 @@ def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
 
 
 def _ensure_question(session: Session, task: str, text: str) -> int:
-    found = session.scalar(select(Question.id).where(Question.task == task, Question.text == text))
-    if found is not None:
-        return found
-    return session.execute(insert(Question).returning(Question.id), {"task": task, "text": text}).scalar_one()
+    return ensure(session, Question, {"task": task, "text": text}, known_by=["task", "text"])[0]
 
 
 def _pending(session: Session, job_id: int, *, resumed: bool) -> PendingJob:

@@ -37,7 +37,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     ("text", "message"),
     [
         ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, model"),
-        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, search"),
+        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, database, home, index, search"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name_and_the_good_ones_are_listed(

@@ -1,0 +1,16 @@
+"""Leases: which driver works on a job, until when, and how it is known. Null where nobody does."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002_leases"
+down_revision = "0001"
+
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    for name, kind in (("lease_owner", _TEXT), ("lease_token", _TEXT), ("lease_until_s", sa.Double())):
+        op.add_column("job", sa.Column(name, kind, nullable=True))

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.homes import BACKENDS, fresh_home
+from tests.postgres import Server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One server for all tests, its programs on the path; each test has a database of its own in it."""
+    server = Server()
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{server.bin}{os.pathsep}{before}"
+    yield server
+    os.environ["PATH"] = before
+    server.remove()
+
+
+@pytest.fixture(params=BACKENDS)
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A home without an index, once for each database."""
+    return fresh_home(tmp_path / "home", request)
