@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import BACKENDS, fresh_home
+from tests.homes import BACKENDS, fresh_home, on_server
 from tests.postgres import Server
 
 
@@ -25,3 +25,10 @@ def postgres_server() -> Iterator[Server]:
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A home without an index, once for each database."""
     return fresh_home(tmp_path / "home", request)
+
+
+@pytest.fixture
+def server_home(postgres_server: Server, tmp_path: Path) -> Path:
+    """A home without an index, of a PostgreSQL database."""
+    database = postgres_server.create(template=postgres_server.template())
+    return on_server(tmp_path / "home", postgres_server, database=database)
