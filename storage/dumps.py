@@ -64,8 +64,8 @@ def _put_back(address: Address, copy: Path) -> None:
     quiet = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--single-transaction"]
     read = ["pg_restore", "--file=-", "--no-owner", "--no-privileges", str(copy)]
     write = ["psql", *quiet, *_connection(address), f"--command={drop}", "--file=-"]
-    with _started(read, stdout=subprocess.PIPE) as reader:
-        with _started(write, stdin=subprocess.PIPE, env=_environment(address)) as writer:
+    with _started(read, stdout=subprocess.PIPE) as (reader, read_errors):
+        with _started(write, stdin=subprocess.PIPE, env=_environment(address)) as (writer, write_errors):
             assert reader.stdout is not None and writer.stdin is not None
             with suppress(BrokenPipeError):  # then it says why, below
                 shutil.copyfileobj(reader.stdout, writer.stdin)
@@ -73,8 +73,8 @@ def _put_back(address: Address, copy: Path) -> None:
                 writer.kill()  # before it sees the end of the script, and commits half of it
             with suppress(BrokenPipeError):
                 writer.stdin.close()
-            _require_done("psql", writer.wait(), writer.stderr)
-        _require_done("pg_restore", reader.returncode, reader.stderr)
+            _require_done("psql", writer.wait(), write_errors)
+        _require_done("pg_restore", reader.returncode, read_errors)
 
 
 def _version_in(copy: Path) -> str:
@@ -106,14 +106,15 @@ def _connection(address: Address) -> list[str]:
 
 
 def _run(program: str, *arguments: str, address: Address | None) -> bytes:
-    with _started([program, *arguments], stdout=subprocess.PIPE, env=_environment(address)) as process:
+    command = [program, *arguments]
+    with _started(command, stdout=subprocess.PIPE, env=_environment(address)) as (process, errors):
         said, _ = process.communicate()
-        _require_done(program, process.returncode, process.stderr)
-    return bytes(said)
+        _require_done(program, process.returncode, errors)
+    return said
 
 
 @contextmanager
-def _started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _started(command: list[str], **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """A process whose errors go into a file, so that nobody has to read them while it runs."""
     with tempfile.TemporaryFile() as errors:
         try:
@@ -123,17 +124,18 @@ def _started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[by
                 f"there is no {command[0]} here; install PostgreSQL's own programs (postgresql-client), "
                 "no older than the server"
             ) from error
-        process.stderr = errors
         try:
-            yield process
+            yield process, errors
         finally:
             process.kill()
             process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
-def _require_done(program: str, returncode: int, errors: IO[bytes] | None) -> None:
+def _require_done(program: str, returncode: int, errors: IO[bytes]) -> None:
     if returncode != 0:
-        assert errors is not None
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines() or ["it was stopped"]
         raise StorageError(f"{program} failed: {printable(said[0])}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import BACKENDS, fresh_home, on_server
+from tests.homes import BACKENDS, on_server
 from tests.postgres import Server
 
 
@@ -22,9 +22,16 @@ def postgres_server() -> Iterator[Server]:
 
 
 @pytest.fixture(params=BACKENDS)
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A home without an index, once for each database."""
-    return fresh_home(tmp_path / "home", request)
+    folder = tmp_path / "home"
+    if request.param == "sqlite":
+        yield folder
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    database = server.take()
+    yield on_server(folder, server, database=database)
+    server.give_back(database)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from storage import Database
+from storage.schema import Base
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root; then its files and processes belong to this user."""
@@ -28,6 +29,7 @@ class Server:
         self.folder.chmod(0o755)
         self.bin = self._binaries()
         self._template: str | None = None
+        self._free: list[str] = []
         self._data = self.folder / "data"
         self._data.mkdir(0o700)
         if os.geteuid() == 0:
@@ -64,8 +66,8 @@ class Server:
         self.stop("immediate")
         shutil.rmtree(self.folder)
 
-    def url(self, database: str) -> str:
-        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+    def url(self, database: str, *, user: str = "postgres") -> str:
+        return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
@@ -85,6 +87,46 @@ class Server:
                 Database.open(Path(home), url=self.url(name), create=True).close()
             self._template = name
         return self._template
+
+    def take(self) -> str:
+        """A database with the current schema and no rows; `give_back` it, for the next one who needs one."""
+        return self._free.pop() if self._free else self.create(template=self.template())
+
+    def give_back(self, database: str) -> None:
+        """Empty a database; a new one costs more, and its hundreds of files have to be deleted."""
+        tables = ", ".join(Base.metadata.tables)
+        with self.connect(database) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        self._free.append(database)
+
+    def add_user_with_password(self, user: str, password: str, *, database: str) -> None:
+        """A user who must give a password, and owns a database."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n" + rules.read_text())
+        with self.connect() as connection:
+            connection.execute(f"CREATE USER {user} PASSWORD '{password}'")
+            connection.execute(f"ALTER DATABASE {database} OWNER TO {user}")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def schema_of(self, database: str) -> str:
+        """The statements that make a database's tables."""
+        return self._dump("--schema-only", database)
+
+    def dump(self, database: str) -> str:
+        """Schema and rows as one SQL script."""
+        return self._dump("--inserts", database)
+
+    def _dump(self, what: str, database: str) -> str:
+        own = ["--no-owner", "--no-privileges", "--host", self.folder, "--username=postgres", what, database]
+        done = subprocess.run([self.bin / "pg_dump", *own], check=True, stdout=subprocess.PIPE, text=True)
+        # The words behind \restrict differ each time, and only newer versions of psql know them.
+        return "".join(
+            line for line in done.stdout.splitlines(True) if not line.startswith(("\\", "--", "\n"))
+        )
 
     def run_sql(self, database: str, script: str) -> None:
         """Run a script as `pg_dump` writes it."""
