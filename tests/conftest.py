@@ -39,3 +39,11 @@ def server_home(postgres_server: Server, tmp_path: Path) -> Path:
     """A home without an index, of a PostgreSQL database."""
     database = postgres_server.create(template=postgres_server.template())
     return on_server(tmp_path / "home", postgres_server, database=database)
+
+
+@pytest.fixture(scope="module")
+def postgres_home(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same for all tests of a module."""
+    database = postgres_server.take()
+    yield on_server(tmp_path_factory.mktemp("home"), postgres_server, database=database)
+    postgres_server.give_back(database)
