@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from grounding.evidence import Span
 from storage.clock import iso, now
 from storage.inserting import ensure
 from storage.leases import FREE, Lease, require
+from storage.listing import listed
 from storage.postgres import Lock, hold
 from storage.rows import CHARGED, Outcome, PendingJob, PendingSegment, StoredQuestion
 from storage.schema import Attempt, Job, JobQuestion, Question, Segment
@@ -46,7 +47,7 @@ def plan_jobs(
     A planned job has no segments before `next_job` cuts it.
     """
     hold(session, Lock.PLAN)
-    wanted = tuple(dict.fromkeys((task, storable(text)) for task, text in questions))
+    wanted = tuple(dict.fromkeys((task, storable(words)) for task, words in questions))
     asked = _asked(session, run_id)
     waiting = _not_begun_jobs(session, run_id)
     new: defaultdict[tuple[Asked, ...], list[int]] = defaultdict(list)
@@ -152,27 +153,27 @@ def finish_if_complete(session: Session, job_id: int) -> None:
 def _asked(session: Session, run_id: int) -> dict[int, set[Asked]]:
     """What every video was asked under a run, done or not, by video id."""
     asked: defaultdict[int, set[Asked]] = defaultdict(set)
-    for video_id, task, text in session.execute(
+    for video_id, task, words in session.execute(
         select(Job.video_id, Question.task, Question.text)
         .join(JobQuestion, JobQuestion.job_id == Job.id)
         .join(Question, Question.id == JobQuestion.question_id)
         .where(Job.run_id == run_id)
     ):
-        asked[video_id].add((task, text))
+        asked[video_id].add((task, words))
     return asked
 
 
 def _not_begun_jobs(session: Session, run_id: int) -> dict[int, tuple[int, tuple[Asked, ...]]]:
     """The id and the questions of the job that each video waits for, where it has no segment yet."""
     waiting: dict[int, tuple[int, tuple[Asked, ...]]] = {}
-    for video_id, job_id, task, text in session.execute(
+    for video_id, job_id, task, words in session.execute(
         select(Job.video_id, Job.id, Question.task, Question.text)
         .join(JobQuestion, JobQuestion.job_id == Job.id)
         .join(Question, Question.id == JobQuestion.question_id)
         .where(Job.run_id == run_id, Job.state == "pending", ~begun())
         .order_by(Job.id, JobQuestion.position)
     ):
-        waiting[video_id] = (job_id, (*waiting.get(video_id, (job_id, ()))[1], (task, text)))
+        waiting[video_id] = (job_id, (*waiting.get(video_id, (job_id, ()))[1], (task, words)))
     return waiting
 
 
@@ -183,29 +184,35 @@ def begun() -> ColumnElement[bool]:
 
 
 def _create(session: Session, video_ids: Sequence[int], *, run_id: int, questions: Sequence[Asked]) -> None:
-    common = {
-        "run_id": run_id,
-        "question_set": question_set_hash(questions),
-        "state": "pending",
-        "created_at": now(),
+    values = {
+        "videos": json.dumps(list(video_ids)),
+        "run": run_id,
+        "questions": question_set_hash(questions),
+        "now": now(),
     }
+    # One statement for a hundred thousand of them.
     made = session.scalars(
-        insert(Job).returning(Job.id), [{"video_id": video_id, **common} for video_id in video_ids]
+        text(
+            "INSERT INTO job (video_id, run_id, question_set, state, created_at)"
+            " SELECT value, CAST(:run AS bigint), :questions, 'pending', :now"
+            f" FROM ({listed(session, 'videos')}) AS found RETURNING id"
+        ),
+        values,
     )
     _ask(session, made.all(), questions, after=0)
 
 
 def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *, after: int) -> None:
     """Put `questions` to each of the jobs, behind the `after` that it has."""
-    ids = [_ensure_question(session, task, text) for task, text in questions]
-    session.execute(
-        insert(JobQuestion),
-        [
-            {"job_id": job_id, "question_id": question_id, "position": position}
-            for job_id in job_ids
-            for position, question_id in enumerate(ids, start=after)
-        ],
+    statement = text(
+        "INSERT INTO job_question (job_id, question_id, position)"
+        " SELECT value, CAST(:question AS bigint), CAST(:position AS bigint)"
+        f" FROM ({listed(session, 'jobs')}) AS found"
     )
+    jobs = json.dumps(list(job_ids))
+    for position, (task, words) in enumerate(questions, start=after):
+        question = _ensure_question(session, task, words)
+        session.execute(statement, {"jobs": jobs, "question": question, "position": position})
 
 
 def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:

@@ -62,11 +62,14 @@ def claim(
     No two drivers get the same job, and none waits for another. Take a session of `Database.writing()`.
     """
     hold(session, Lock.PLAN, shared=True)
-    free = select(Job.id, Job.video_id).where(Job.state == "pending", Job.run_id == run_id)
+    free = select(Job.id, Job.video_id).where(Job.state == "pending")
     if job_ids is not None:
         free = free.where(Job.id.in_(job_ids))
-    if video_ids is not None:
-        free = free.where(Job.video_id.in_(video_ids))
+    if video_ids is None:
+        free = free.where(Job.run_id == run_id)
+    else:
+        # The sum keeps the database from looking for these few among all that wait.
+        free = free.where(Job.video_id.in_(video_ids), Job.run_id + 0 == run_id)
     if is_postgresql(session):
         free = free.where(or_(Job.lease_until_s.is_(None), Job.lease_until_s < clock_s()))
     # A row that another driver has just taken is passed over, or looked at again as that one left it.

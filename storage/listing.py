@@ -10,10 +10,10 @@ from storage.postgres import is_postgresql
 
 
 def listed(session: Session, parameter: str, *, of: Literal["number", "text"] = "number") -> str:
-    """SQL for `IN (...)`: the values of the JSON list in `parameter`."""
+    """SQL for `IN (...)` or a sub-query: the JSON list in `parameter` as a column called `value`."""
     if not is_postgresql(session):
         return f"SELECT value FROM json_each(:{parameter})"
-    value = "CAST(value AS bigint)" if of == "number" else "value"
+    value = "CAST(value AS bigint) AS value" if of == "number" else "value"
     return f"SELECT {value} FROM json_array_elements_text(CAST(:{parameter} AS json))"
 
 

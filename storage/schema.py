@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -35,6 +36,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+_WAITING = text("state = 'pending'")
 
 
 class Base(DeclarativeBase):
@@ -133,6 +137,7 @@ class Job(Base):
         UniqueConstraint("video_id", "question_set", "run_id"),
         CheckConstraint("state IN ('pending', 'done', 'quarantined')", name="state"),
         Index(None, "state"),
+        Index(None, "run_id", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
