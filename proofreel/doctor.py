@@ -54,6 +54,7 @@ def doctor(
         *_assets(),
         *_decoders(),
         _gpu(),
+        _psycopg(),
         *_checkpoint_runners(),
         *_home(home, database),
     ]
@@ -154,6 +155,12 @@ def _decoders() -> list[Check]:
     found = "installed" if decord else "not installed (an optional second reader)"
     checks.append(Check(name="decord", status="ok" if decord else "optional", found=found))
     return checks
+
+
+def _psycopg() -> Check:
+    version = _version("psycopg")
+    found = version or "not installed (reaches PostgreSQL: pip install 'proofreel[postgres]')"
+    return Check(name="psycopg", status="ok" if version else "optional", found=found)
 
 
 def _gpu() -> Check:

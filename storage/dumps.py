@@ -143,5 +143,6 @@ def _require_done(program: str, returncode: int, errors: IO[bytes]) -> None:
 
 def _environment(address: Address | None) -> dict[str, str]:
     """A password goes this way: a program's arguments can be read by every user of the machine."""
-    password = None if address is None or address.url is None else address.url.password
+    url = None if address is None else address.url
+    password = None if url is None else url.password or url.query.get("password")
     return {**os.environ, **({} if password is None else {"PGPASSWORD": str(password)})}

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from storage import Database
+from storage.generations import verify
 from storage.schema import Segment
 from tests import night_process
 from tests.dumping import rows
@@ -74,15 +75,18 @@ def undisturbed(folder: Path, home: Path) -> Counter[str]:
 
 
 def test_two_drivers_share_the_work_and_do_none_of_it_twice(
-    folder: Path, postgres_server: Server, tmp_path: Path
+    folder: Path, server_home: Path, tmp_path: Path
 ) -> None:
-    database = postgres_server.create(template=postgres_server.template())
-    homes = [on_server(tmp_path / name, postgres_server, database=database) for name in ("one", "other")]
-    drivers = [night_process.start("index", folder, "--home", home, "--json", clip_s=0.4) for home in homes]
+    drivers = [
+        night_process.start("index", folder, "--home", server_home, "--json", clip_s=0.4) for _ in range(2)
+    ]
     reports = [ended(driver) for driver in drivers]
 
-    assert counts(homes[0]) == undisturbed(folder, tmp_path / "quiet")
-    assert sound(homes[0])
+    assert counts(server_home) == undisturbed(folder, tmp_path / "quiet")
+    assert sound(server_home)
+    with Database.open(server_home) as db:
+        newest, *older = verify(db, server_home)
+    assert (newest.num_newer, {verdict.state for verdict in (newest, *older)}) == (0, {"good"})
     done = [sum(file["status"] == "indexed" for file in report["files"]) for report in reports]
     assert sum(done) == NUM_CLIPS and min(done) > 0
     elsewhere = [f["reason"] for r in reports for f in r["files"] if f["status"] == "skipped"]
