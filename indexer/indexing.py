@@ -278,20 +278,34 @@ def _do_all(night: _Night, tasks: Sequence[Task], driver: Driver) -> None:
     worker = Worker(
         tools, told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window))
     )
+    elsewhere: dict[Task, Done] = {}
     for task in tasks:
-        done = Done()
-        try:
-            if run.stop.reason() is None:
-                worker.do(task, done)
-            else:
-                done.state = "stopped"
-        except Stopped:
-            done.state = "stopped"
-        except StorageError:
-            done.state = "stopped"
+        done = _do(run, worker, task)
+        if done.state == "elsewhere":
+            elsewhere[task] = done
+        else:
             _keep(run, task, done)
-            raise
+    # Where the other driver died, its work is left to us.
+    ids = {task.video_id for task in elsewhere}
+    gone = driver.outlived(ids, run_id=night.run_id, stopped=lambda: run.stop.reason() is not None)
+    for task, done in elsewhere.items():
+        _keep(run, task, _do(run, worker, task) if task.video_id in gone else done)
+
+
+def _do(run: _Run, worker: Worker, task: Task) -> Done:
+    done = Done()
+    try:
+        if run.stop.reason() is None:
+            worker.do(task, done)
+        else:
+            done.state = "stopped"
+    except Stopped:
+        done.state = "stopped"
+    except StorageError:
+        done.state = "stopped"
         _keep(run, task, done)
+        raise
+    return done
 
 
 def _keep(run: _Run, task: Task, done: Done) -> None:

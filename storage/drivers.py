@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,7 @@ from typing import Self
 from grounding.errors import StorageError
 from storage.address import address_of
 from storage.database import Database
-from storage.leases import LEASE_S, Lease, claim, new_owner, owner_of, release, renew
+from storage.leases import LEASE_S, Lease, claim, leases_on, new_owner, owner_of, release, renew
 from storage.lock import HomeLock
 from storage.postgres import Lock
 
@@ -55,10 +56,10 @@ class Driver:
     nothing is renewed.
     """
 
-    def __init__(self, database: Database, *, duration_s: float = LEASE_S) -> None:
+    def __init__(self, database: Database, *, duration_s: float | None = None) -> None:
         self.owner = new_owner()
         self._database = database
-        self._duration_s = duration_s
+        self._duration_s = LEASE_S if duration_s is None else duration_s
         self._held: dict[int, Lease] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -97,6 +98,31 @@ class Driver:
         """Who works on this video now, or None."""
         with self._database.reading() as session:
             return owner_of(session, video_id=video_id, run_id=run_id)
+
+    def outlived(self, video_ids: Collection[int], *, run_id: int, stopped: Callable[[], bool]) -> set[int]:
+        """Those of the videos that others were at and are no longer: done, given back, or their driver died.
+
+        Waits until it is known of each: a driver that lives renews its leases, a dead one's run out.
+        """
+        unknown = dict(self._leases_on(video_ids, run_id=run_id))
+        gone = set(video_ids) - set(unknown)
+        while unknown and not stopped():
+            time.sleep(min(1.0, self._duration_s / 10))
+            now = self._leases_on(unknown, run_id=run_id)
+            for video_id, before_s in list(unknown.items()):
+                left_s = now.get(video_id)
+                if left_s is None or left_s < 0.0:
+                    gone.add(video_id)
+                    del unknown[video_id]
+                elif left_s > before_s:
+                    del unknown[video_id]
+                else:
+                    unknown[video_id] = left_s
+        return gone
+
+    def _leases_on(self, video_ids: Collection[int], *, run_id: int) -> dict[int, float]:
+        with self._database.reading() as session:
+            return leases_on(session, video_ids, run_id=run_id)
 
     def __enter__(self) -> Self:
         if self._database.is_shared:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Double, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Double, func, or_, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -134,6 +134,20 @@ def owner_of(session: Session, *, video_id: int, run_id: int) -> str | None:
         Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending", Job.lease_until_s > clock_s()
     )
     return session.scalar(held.order_by(Job.id).limit(1))
+
+
+def leases_on(session: Session, video_ids: Collection[int], *, run_id: int) -> dict[int, float]:
+    """Until when the pending jobs of videos are leased, by video id, in seconds from now; those of which none
+    is leased are left out.
+    """
+    left_s = func.max(Job.lease_until_s - clock_s())
+    found = session.execute(
+        select(Job.video_id, left_s)
+        .where(Job.video_id.in_(video_ids), Job.run_id + 0 == run_id)
+        .where(Job.state == "pending", Job.lease_until_s.is_not(None))
+        .group_by(Job.video_id)
+    )
+    return {video_id: seconds for video_id, seconds in found if seconds is not None}
 
 
 FREE: dict[str, None] = {"lease_owner": None, "lease_token": None, "lease_until_s": None}

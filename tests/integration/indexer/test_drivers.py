@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -54,7 +55,7 @@ def sound(home: Path) -> bool:
     return {row["state"] for row in found["segment"]} == {row["state"] for row in found["job"]} == {"done"}
 
 
-def has_gone_on(home: Path, night: subprocess.Popen[str]) -> bool:
+def has_gone_on(home: Path, night: subprocess.Popen[Any]) -> bool:
     """Wait for the next segment; false when the night has ended before it."""
     before = num_done(home)
     while num_done(home) == before:
@@ -102,6 +103,32 @@ def test_a_home_on_sqlite_has_one_driver_and_the_second_is_told_so(folder: Path,
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1 and "another proofreel (process" in second.stderr
     ended(first)
+
+
+SHORT_LEASES = """
+import sys
+import storage.drivers
+storage.drivers.LEASE_S = 2.0
+from tests.night_process import main
+main(["--clip-s=0.2", *sys.argv[1:]])
+"""
+
+
+def test_a_killed_drivers_work_is_taken_over_within_the_next_run(
+    folder: Path, server_home: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", SHORT_LEASES, "index", folder, "--home", server_home, "--json"]
+    with Database.open(server_home, create=True):
+        pass
+    killed = subprocess.Popen(command, cwd=night_process.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert has_gone_on(server_home, killed)
+    killed.kill()
+    killed.communicate()
+    done = subprocess.run(command, cwd=night_process.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert {file["status"] for file in json.loads(done.stdout)["files"]} <= {"indexed", "unchanged"}
+    assert counts(server_home) == undisturbed(folder, tmp_path / "quiet")
+    assert sound(server_home)
 
 
 def test_a_server_that_dies_again_and_again_in_the_night_costs_no_row_and_doubles_none(

@@ -200,6 +200,19 @@ def test_a_killed_drivers_job_is_free_once_its_lease_has_run_out(db: Database) -
     assert len(claimed(db, "b")) == 1
 
 
+def test_of_jobs_elsewhere_those_of_dead_drivers_are_told_from_those_of_living_ones(db: Database) -> None:
+    many_jobs(db, 4)
+    with Driver(db, duration_s=0.6) as living, Driver(db, duration_s=0.6) as waiting:
+        (kept,) = living.claim(run_id=1)
+        (given_back,) = living.claim(run_id=1)
+        (dead,) = claimed(db, "dead", duration_s=0.6)
+        living.release(given_back)
+        videos = {kept.video_id, given_back.video_id, dead.video_id}
+        gone = waiting.outlived(videos, run_id=1, stopped=lambda: False)
+        assert gone == {given_back.video_id, dead.video_id}
+        assert waiting.outlived([kept.video_id], run_id=1, stopped=lambda: True) == set()
+
+
 def test_moments_become_visible_in_the_order_of_their_ids(db: Database) -> None:
     """A vector index covers everything up to an id: what came below it later would never be found."""
     with db.writing() as session:
