@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Box
 from storage.clock import now
 from storage.jobs import finish_if_complete
-from storage.leases import Lease, require
+from storage.leases import Lease, lost
 from storage.postgres import Lock, hold
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
@@ -43,6 +43,7 @@ class _Owner:
     job_id: int
     run_id: int
     video_id: int
+    lease_token: str | None
 
 
 def commit_segment(
@@ -56,10 +57,10 @@ def commit_segment(
     another driver since `lease` was given.
     """
     owner = _owner(session, segment_id)
-    if lease is not None:
-        require(session, lease)
-    # Two commits of one job come one after the other: the second must see that it is the last.
-    session.execute(select(Job.id).where(Job.id == owner.job_id).with_for_update(key_share=True))
+    if lease is not None and owner.lease_token != lease.token:
+        if _is_done(session, segment_id):  # by a try of ours that was cut off when it had come through
+            return False
+        raise lost(lease)
     won = cast(
         CursorResult[Any],
         session.execute(
@@ -80,14 +81,20 @@ def commit_segment(
 
 
 def _owner(session: Session, segment_id: int) -> _Owner:
+    """Its job is ours to the end of the transaction: of two commits the second sees that it is the last."""
     found = session.execute(
-        select(Segment.id, Job.id, Job.run_id, Job.video_id)
+        select(Segment.id, Job.id, Job.run_id, Job.video_id, Job.lease_token)
         .join(Job, Job.id == Segment.job_id)
         .where(Segment.id == segment_id)
+        .with_for_update(key_share=True, of=Job)
     ).one_or_none()
     if found is None:
         raise ValueError(f"there is no segment {segment_id}; plan its job first")
     return _Owner(*found)
+
+
+def _is_done(session: Session, segment_id: int) -> bool:
+    return session.scalar(select(Segment.state).where(Segment.id == segment_id)) == "done"
 
 
 def _require_every_question(session: Session, owner: _Owner, answers: Sequence[AnswerRow]) -> None:

@@ -117,9 +117,14 @@ def require(session: Session, lease: Lease) -> None:
     A lease that ran out is still ours while nobody has taken the job.
     """
     if not is_ours(session, lease):
-        raise LeaseLost(
-            f"job {lease.job_id} was taken over by another proofreel: this one was not heard of for too long"
-        )
+        raise lost(lease)
+
+
+def lost(lease: Lease) -> LeaseLost:
+    """What to raise for a lease that another driver has."""
+    return LeaseLost(
+        f"job {lease.job_id} was taken over by another proofreel: this one was not heard of for too long"
+    )
 
 
 def is_ours(session: Session, lease: Lease) -> bool:

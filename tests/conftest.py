@@ -35,10 +35,11 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server_home(postgres_server: Server, tmp_path: Path) -> Path:
+def server_home(postgres_server: Server, tmp_path: Path) -> Iterator[Path]:
     """A home without an index, of a PostgreSQL database."""
-    database = postgres_server.create(template=postgres_server.template())
-    return on_server(tmp_path / "home", postgres_server, database=database)
+    database = postgres_server.take()
+    yield on_server(tmp_path / "home", postgres_server, database=database)
+    postgres_server.give_back(database)
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,18 @@ def test_a_job_that_ended_has_no_lease(db: Database) -> None:
         assert session.execute(select(Job.state, Job.lease_owner)).one() == ("done", None)
 
 
+def test_a_last_commit_that_came_through_and_is_made_again_is_no_lost_lease(db: Database) -> None:
+    """As after a connection that was cut off before the answer: the job is done and has no lease now."""
+    with db.writing() as session:
+        job = add_job(session, num_segments=1)
+    (lease,) = claimed(db)
+    made = [
+        db.write(lambda session: commit_segment(session, job.segments[0].id, segment_rows(1), lease=lease))
+        for _ in range(2)
+    ]
+    assert made == [True, False]
+
+
 def test_the_databases_clock_decides_and_not_that_of_a_machine(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,13 @@ ROOT = Path(__file__).parents[3]
 FROZEN = sorted(frozen_schemas.FOLDER.glob("*.postgresql.sql"))
 
 
+@pytest.fixture
+def server_home(postgres_server: Server, tmp_path: Path) -> Path:
+    """Of a database that no other test gets: what is done to it here may not be undone."""
+    database = postgres_server.create(template=postgres_server.template())
+    return on_server(tmp_path / "home", postgres_server, database=database)
+
+
 def make_home(home: Path) -> None:
     """An index with one committed segment."""
     with Database.open(home, create=True) as db, db.writing() as session:
