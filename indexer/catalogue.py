@@ -17,9 +17,9 @@ from indexer.ledger import is_gone
 from indexer.library import FoundFile, Rejected, scan
 from indexer.progress import Reporter
 from indexer.report import FileReport
-from indexer.stopping import Stop
+from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from storage import Database, FileFacts, KnownFile, ensure_video, mark_missing, record_file
+from storage import Database, FileFacts, KnownFile, Retention, ensure_video, mark_missing, record_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class Catalogue:
         stopwatch: Stopwatch,
         stop: Stop,
         reporter: Reporter,
+        retention: Retention | None = None,
     ) -> None:
         self._database = database
         self._library_id = library_id
@@ -51,13 +52,15 @@ class Catalogue:
         self._stopwatch = stopwatch
         self._stop = stop
         self._reporter = reporter
+        self._retention = retention
         self._paths: Sequence[Path] = ()
+        self._roots: Sequence[Path] = ()
         self._found: list[FoundFile | Rejected] = []
 
-    def scan(self, paths: Sequence[Path]) -> None:
-        """Find every file under `paths`; none is opened."""
-        self._paths = paths
-        for found in scan(paths, home=self._database.home):
+    def scan(self, paths: Sequence[Path], *, named: bool = True, roots: Sequence[Path] = ()) -> None:
+        """Find every file under `paths`; none is opened. What is missing in `roots` too will be gone."""
+        self._paths, self._roots = paths, roots
+        for found in scan(paths, home=self._database.home, named=named):
             self._reporter.looking(found.path)
             self._found.append(found)
 
@@ -68,8 +71,14 @@ class Catalogue:
         return {
             known.video_id
             for found, known in files
-            if known is not None and known.video_id is not None and is_as_it_was(found, known)
+            if known is not None
+            and known.video_id is not None
+            and is_as_it_was(found, known)
+            and not self._is_past(found)
         }
+
+    def _is_past(self, found: FoundFile) -> bool:
+        return self._retention is not None and self._retention.is_past(found.mtime_ns)
 
     @property
     def files(self) -> Sequence[Path]:
@@ -86,16 +95,21 @@ class Catalogue:
             self._reporter.looking(found.path)
             items.append(_rejected(found) if isinstance(found, Rejected) else self._look_at(found))
             yield items[-1]
-        self._mark_missing(self._paths, seen={os.fspath(item.path) for item in items})
-        yield from _fruitless(self._paths, items)
+        self._mark_missing([*self._paths, *self._roots], seen={os.fspath(item.path) for item in items})
+        past = [f.path for f in self._found if isinstance(f, FoundFile) and self._is_past(f)]
+        yield from _fruitless(self._paths, items, past=past)
 
     def _look_at(self, found: FoundFile) -> Placed | FileReport:
+        if self._retention is not None and self._retention.is_past(found.mtime_ns):
+            return FileReport(path=found.path, status="skipped", reason=self._retention.told)
         known = self._known.get(os.fspath(found.path))
         as_it_was = is_as_it_was(found, known)
         if as_it_was and known is not None and known.video_id is not None:
             return self._known_video(found, known, video_id=known.video_id)
         if as_it_was and known is not None and not found.named and not promises_video(found.path):
             return FileReport(path=found.path, status="skipped", reason=known.reason)
+        if self._stop.reason() == "disk":
+            raise Stopped
         with self._stop.at_once():
             outcome = recognise(found, stopwatch=self._stopwatch)
         if isinstance(outcome, Unusable):
@@ -165,9 +179,13 @@ def _rejected(item: Rejected) -> FileReport:
     return FileReport(path=item.path, status="failed" if item.failed else "skipped", reason=item.reason)
 
 
-def _fruitless(paths: Sequence[Path], items: Iterable[Placed | FileReport]) -> list[FileReport]:
-    """A failure for each named folder in which there is neither a video nor anything that failed."""
-    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}
+def _fruitless(
+    paths: Sequence[Path], items: Iterable[Placed | FileReport], *, past: Iterable[Path]
+) -> list[FileReport]:
+    """A failure for each named folder in which there is neither a video, nor anything that failed or is past
+    its time.
+    """
+    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}.union(past)
     parents = {path.parent for path in found}  # few, where files are many
     fruitful = found | parents | {above for parent in parents for above in parent.parents}
     folders = dict.fromkeys(Path(os.path.abspath(path)) for path in paths)

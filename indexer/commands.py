@@ -14,7 +14,9 @@ import typer
 
 from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
-from indexer.stopping import Stop, next_time_of_day
+from indexer.libraries import standing as standing_questions
+from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
+from indexer.stopping import DiskFloor, Stop, next_time_of_day
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from indexer.asking import AskResult
     from indexer.damage import DamagedVideo
     from indexer.embedding import Embedder
+    from indexer.nightly import NightReport
     from indexer.report import IndexReport
     from indexer.status import OpenJob, Status
 
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
+KEEP_FREE_GB = 1.0
 RETRY_CHOICES = ("quarantined",)
 MOST_LISTED = 20
 """Lines of one kind that `status` prints for people; its JSON lists all."""
@@ -62,6 +66,15 @@ Unchecked = Annotated[
     bool,
     typer.Option("--unchecked", help="Run an export that no check has passed; its answers say so."),
 ]
+Pack = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="safety|support|FILE.toml", help="Ask what this pack of standing questions asks; repeatable."
+    ),
+]
+KeepFree = Annotated[
+    float, typer.Option(metavar="GB", min=0.0, help="Stop while so much is free on the disk of the home.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
 
 
@@ -73,26 +86,39 @@ def _path(text: str) -> Path:
 
 
 def register(app: typer.Typer) -> None:
-    """Add `index`, `ask` and `status` to the command."""
+    """Add `index`, `watch`, `ask` and `status` to the command."""
+    from indexer.watch_command import watch
+
     app.command("index")(index)
+    app.command("watch")(watch)
     app.command("ask")(ask)
     app.command("status")(status)
 
 
 def index(
+    context: typer.Context,
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", parser=_path, help="Video files, and folders of them."),
-    ],
-    library: Annotated[str, typer.Option(help="The set of files that these belong to.")] = DEFAULT_LIBRARY,
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH...]",
+            parser=_path,
+            help="Video files, and folders of them. Without one: the libraries that the settings name.",
+        ),
+    ] = None,
+    library: Annotated[
+        str | None,
+        typer.Option(help="The set of files that these belong to; without PATH, the one library to index."),
+    ] = None,
     question: Annotated[
         list[str] | None,
         typer.Option("--question", "-q", help="Ask this of every video too; repeatable."),
     ] = None,
+    pack: Pack = None,
     engine: EngineName = DEFAULT_ENGINE,
     model: Model = None,
     prompts: Prompts = None,
     unchecked: Unchecked = False,
+    keep_free_gb: KeepFree = KEEP_FREE_GB,
     until: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
     ] = None,
@@ -107,62 +133,75 @@ def index(
 ) -> None:
     """Look at every video under PATH..., once: a second run does only what is new.
 
+    Without PATH the libraries of the settings are indexed, those of a higher priority first, each with its
+    own questions, engine and retention.
+
     Exit codes: 0 done; 1 something failed: each file is named, also a PATH that is missing or gives no
-    video (other files that are no video are skipped and named); 2 wrong usage; 130 or 143 interrupted.
+    video (other files that are no video are skipped and named), and so is a disk without room; 2 wrong
+    usage; 130 or 143 interrupted.
     """
-    stop = Stop(until=None if until is None else next_time_of_day(until, now=datetime.now()))
     if retry is not None and retry not in RETRY_CHOICES:
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
-    if not library.strip():
+    if library is not None and not library.strip():
         raise ValueError('--library needs a name, not ""')
-    loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
-    chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
+    stop = Stop(
+        until=None if until is None else next_time_of_day(until, now=datetime.now()),
+        floor=DiskFloor(home=home, keep_free_gb=keep_free_gb),
+    )
+    flags = IndexFlags(
+        questions=question or [],
+        packs=pack or [],
+        choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
+        home=home,
+        database=database,
+        retry=retry is not None,
+        as_json=as_json,
+    )
+    log_to_stderr(verbose)
     with stop.listening():
-        report = _index(
-            paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-            database=database, stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
-        )  # fmt: skip
-    if as_json:
+        if paths:
+            _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
+        else:
+            told = index_configured(
+                context, library=library, flags=flags, loader=engine_loader, embedder=load_embedder, stop=stop
+            )
+            _tell_night(told, as_json=as_json, stop=stop)
+
+
+def _index_paths(
+    context: typer.Context, paths: list[Path], *, library: str, flags: IndexFlags, stop: Stop
+) -> None:
+    from indexer.indexing import Request, index_paths
+    from indexer.nightly import prune_home
+    from indexer.progress import reporter
+    from indexer.questions import question_set
+
+    kept = retentions([x for x in configured(context) if x.name == library])
+    standing = standing_questions([], flags.packs)
+    request = Request(
+        paths=paths,
+        home=flags.home,
+        database=flags.database,
+        library=library,
+        questions=question_set([*(row.text for row in standing), *flags.questions]),
+        standing=standing,
+        engine=engine_loader(flags.choice),
+        chosen=flags.choice.kept(),
+        embedder=load_embedder,
+        retry_quarantined=flags.retry,
+        retention=next(iter(kept), None),
+    )
+    with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
+        report = index_paths(request, reporter=told, stop=stop)
+        if report.ending != "failed" and kept:
+            prune_home(flags.home, kept, url=flags.database, reporter=told, stop=stop)
+    if flags.as_json:
         _print_json(report.document())
     else:
         _print_index(report)
     if report.fault is not None:
         raise StorageError(report.fault)
-    raise typer.Exit(_exit_code(report, stop))
-
-
-def _index(
-    paths: list[Path],
-    *,
-    library: str,
-    questions: list[str],
-    engine: Callable[[], Engine],
-    chosen: dict[str, Any],
-    home: Path,
-    database: str | None,
-    stop: Stop,
-    retry: bool,
-    as_json: bool,
-    verbose: bool,
-) -> IndexReport:
-    from indexer.indexing import Request, index_paths
-    from indexer.progress import reporter
-    from indexer.questions import question_set
-
-    _log_to_stderr(verbose)
-    request = Request(
-        paths=paths,
-        home=home,
-        database=database,
-        library=library,
-        questions=question_set(questions),
-        engine=engine,
-        chosen={name: value for name, value in chosen.items() if value},
-        embedder=load_embedder,
-        retry_quarantined=retry,
-    )
-    with reporter(quiet=as_json, stream=sys.stderr) as told:
-        return index_paths(request, reporter=told, stop=stop)
+    raise typer.Exit(_exit_code(bool(report.failed), stop))
 
 
 def ask(
@@ -182,7 +221,8 @@ def ask(
     from indexer.asking import ask as ask_file
     from indexer.progress import reporter
 
-    used = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)()
+    choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
+    used = engine_loader(choice)()
     try:
         with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
             result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
@@ -212,25 +252,29 @@ def status(
         _print_status(found)
 
 
-def _engine_loader(
-    name: str, *, model: str | None, prompts: Path | None, unchecked: bool
-) -> Callable[[], Engine]:
-    """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
+def engine_loader(choice: EngineChoice) -> Callable[[], Engine]:
+    """What makes the engine that was chosen. A wrong choice is a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
 
-    words = None if prompts is None else load_prompts(prompts)
-    check_engine(name, model=model, prompts=words, unchecked=unchecked)
-    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked)
+    words = None if choice.prompts is None else load_prompts(choice.prompts)
+    name, model, unchecked, rate_hz = choice.engine, choice.model, choice.unchecked, choice.rate_hz
+    check_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
+    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_engine(
-    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+    name: str,
+    *,
+    model: str | None = None,
+    prompts: PromptSet | None = None,
+    unchecked: bool = False,
+    rate_hz: float | None = None,
 ) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked)
+    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_embedder() -> Embedder:
@@ -240,13 +284,27 @@ def load_embedder() -> Embedder:
     return TextEmbedder()
 
 
-def _exit_code(report: IndexReport, stop: Stop) -> int:
+def _tell_night(report: NightReport, *, as_json: bool, stop: Stop) -> None:
+    if as_json:
+        _print_json(report.document())
+    else:
+        for one in report.reports:
+            print(f"library {plain(one.library)}")
+            _print_index(one)
+        for name in report.not_begun:
+            print(f"library {plain(name)}: not begun; the same command goes on from here")
+    for fault in report.faults:
+        print(f"proofreel: {fault}", file=sys.stderr)
+    raise typer.Exit(_exit_code(report.failed, stop))
+
+
+def _exit_code(failed: bool, stop: Stop) -> int:
     if stop.signal_number is not None:
         return 128 + stop.signal_number
-    return 1 if report.failed else 0
+    return 1 if failed else 0
 
 
-def _log_to_stderr(verbose: bool) -> None:
+def log_to_stderr(verbose: bool) -> None:
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("indexer").setLevel(logging.INFO)
@@ -269,6 +327,8 @@ def _print_index(report: IndexReport) -> None:
         print("stopped by a signal; what is done is kept, the same command goes on from here")
     elif report.ending == "until":
         print("stopped at the given time; what is done is kept, the same command goes on from here")
+    elif report.ending == "disk":
+        print("stopped before the disk is full; what is done is kept, the same command goes on from here")
 
 
 def _print_answer(result: AskResult) -> None:

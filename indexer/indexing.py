@@ -34,9 +34,12 @@ from indexer.work import RETRY, Done, Task, Tools, Worker
 from storage import (
     Database,
     Driver,
+    Retention,
+    StandingRow,
     driving,
     ensure_library,
     ensure_run,
+    keep_standing_questions,
     known_files,
     plan_jobs,
     retry_quarantined,
@@ -55,7 +58,11 @@ class Request:
     """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
 
     `chosen` is what was chosen of the engine; it is kept with every answer. `database` is the URL of the
-    home's database where it is not the one that the home knows.
+    home's database where it is not the one that the home knows. `named`: the user gave these
+    very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
+    gone, also when they are not among the paths. `standing` questions are kept as such with the library
+    and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
+    left out.
     """
 
     paths: Sequence[Path]
@@ -67,6 +74,11 @@ class Request:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     database: str | None = None
     retry_quarantined: bool = False
+    named: bool = True
+    roots: Sequence[Path] = ()
+    standing: Sequence[StandingRow] = ()
+    retire_others: bool = False
+    retention: Retention | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,23 +117,30 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded. A home
     that fails half way (a disk that fills) is the report's `fault`: what was committed before stays.
     """
-    started = time.monotonic()
-    stop = stop or Stop()
     with driving(request.home, url=request.database) as database:
-        run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
-        try:
-            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
-                _index(run)
-        except StorageError as error:
-            if not run.num_moments and not any(run.windows.values()):
-                raise
-            run.fault = str(error)
-        return _report(run, wall_s=time.monotonic() - started)
+        return index_into(database, request, reporter=reporter, stop=stop or Stop())
+
+
+def index_into(database: Database, request: Request, *, reporter: Reporter, stop: Stop) -> IndexReport:
+    """`index_paths` for who holds the home's lock and has it open."""
+    started = time.monotonic()
+    run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
+    try:
+        with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+            _index(run)
+    except StorageError as error:
+        if not run.num_moments and not any(run.windows.values()):
+            raise
+        run.fault = str(error)
+    return _report(run, wall_s=time.monotonic() - started)
 
 
 def _index(run: _Run) -> None:
     with run.database.writing() as session:
         library_id = ensure_library(session, run.request.library)
+        keep_standing_questions(
+            session, library_id, run.request.standing, retire_others=run.request.retire_others
+        )
         known = known_files(session, library_id)
     catalogue = Catalogue(
         run.database,
@@ -130,8 +149,9 @@ def _index(run: _Run) -> None:
         stopwatch=run.stopwatch,
         stop=run.stop,
         reporter=run.reporter,
+        retention=run.request.retention,
     )
-    catalogue.scan(run.request.paths)
+    catalogue.scan(run.request.paths, named=run.request.named, roots=run.request.roots)
     try:
         _index_found(run, catalogue)
     except (Stopped, StorageError):
@@ -158,7 +178,8 @@ def _index_found(run: _Run, catalogue: Catalogue) -> None:
         tasks = _plan(night, placed)
         if tasks:
             _work(night, tasks)
-    _refresh_vectors(run)
+    if run.stop.disk_fault is None:  # a new index needs room beside the old one; searches do without it
+        _refresh_vectors(run)
 
 
 @contextmanager
@@ -361,7 +382,7 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
         files=tuple(run.files),
         totals=totals,
         ending="failed" if run.fault else run.stop.reason() or "complete",
-        fault=run.fault,
+        fault=run.fault or run.stop.disk_fault,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.paths import text_to_path
+from storage.reports import replaced
 from storage.schema import File, Job, Segment, Video
 
 
@@ -62,6 +63,11 @@ def lengths(session: Session) -> dict[int, float]:
     return {
         id: end - start for id, start, end in session.execute(select(Video.id, Video.start_s, Video.end_s))
     }
+
+
+def videos_pending(session: Session) -> set[int]:
+    """The videos that have a job which is not done."""
+    return set(session.scalars(select(Job.video_id).where(Job.state == "pending", ~replaced()).distinct()))
 
 
 def is_gone(path: str) -> bool:

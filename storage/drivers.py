@@ -26,10 +26,13 @@ _REPLACED = "its content is being upgraded or put back; wait until that is done"
 
 
 @contextmanager
-def driving(home: Path, *, url: str | None = None) -> Iterator[Database]:
+def driving(
+    home: Path, *, url: str | None = None, lock: Callable[[Path], HomeLock] = HomeLock
+) -> Iterator[Database]:
     """The home's database for a process that indexes: made or upgraded when needed, closed at the end.
 
-    Raises `StorageError` as `Database.open` does, and when it isn't this one's turn.
+    `lock` gives the lock of a home on SQLite. Raises `StorageError` as `Database.open` does, and when it
+    isn't this one's turn.
     """
     if address_of(home, url).url is not None:
         with (
@@ -40,7 +43,7 @@ def driving(home: Path, *, url: str | None = None) -> Iterator[Database]:
             yield database
         return
     # The lock first: opening may upgrade the schema, which is no work for two at once.
-    with HomeLock(home), Database.open(home, create=True) as database:
+    with lock(home), Database.open(home, create=True) as database:
         yield database
 
 

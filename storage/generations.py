@@ -100,20 +100,28 @@ def embedders(session: Session) -> list[str]:
 
 
 def build_generation(
-    db: Database, home: Path, *, embedder: str, factory: str | None = None
+    db: Database,
+    home: Path,
+    *,
+    embedder: str,
+    factory: str | None = None,
+    keep_previous: bool = True,
 ) -> Generation | None:
     """Build a new index from all vectors of `embedder` in SQL and make it the newest; None without vectors,
     and then no older one is left.
 
-    `factory` is a FAISS factory string in place of `recipe`'s. Hold the `HomeLock` of a home on SQLite: two
-    builders at once remove each other's files; on PostgreSQL the second one waits. Raises `StorageError` when
-    the file can't be written; what was there stays.
+    Without `keep_previous` none is left beside it: it holds what was deleted. `factory` is a FAISS factory
+    string in place of `recipe`'s. Hold the `HomeLock` of a home on SQLite: two builders at once remove each
+    other's files; on PostgreSQL the second one waits. Raises `StorageError` when the file can't be written;
+    what was there stays.
     """
     with db.holding(Lock.VECTORS):
-        return _build(db, home, embedder=embedder, factory=factory)
+        return _build(db, home, embedder=embedder, factory=factory, keep_previous=keep_previous)
 
 
-def _build(db: Database, home: Path, *, embedder: str, factory: str | None) -> Generation | None:
+def _build(
+    db: Database, home: Path, *, embedder: str, factory: str | None = None, keep_previous: bool = True
+) -> Generation | None:
     with db.reading() as session:
         dimension = first_dimension(session, embedder=embedder)
     if dimension is None:
@@ -138,7 +146,7 @@ def _build(db: Database, home: Path, *, embedder: str, factory: str | None) -> G
     with db.writing() as session:
         session.execute(insert(VectorGeneration), values)
         row = session.scalars(select(VectorGeneration).where(VectorGeneration.file_name == path.name)).one()
-        kept = _forget_old(session, home, embedder=embedder)
+        kept = _forget_old(session, home, embedder=embedder, keep_previous=keep_previous)
     _remove_unnamed(folder, kept)
     return _generation(row, home)
 
@@ -155,13 +163,19 @@ def _refresh(db: Database, home: Path, *, embedder: str) -> Generation | None:
         last = session.scalar(select(func.max(Embedding.moment_id)).where(Embedding.embedder == embedder))
     if newest is not None and newest.last_moment_id == last and damage(newest) is None:
         return newest
-    return _build(db, home, embedder=embedder, factory=None)
+    return _build(db, home, embedder=embedder)
 
 
 def verify(db: Database, home: Path, *, embedder: str | None = None) -> list[Verdict]:
     """Check every generation's file, and count what SQL has and it has not, newest first."""
     with db.reading() as session:
         return [_verdict(session, found) for found in generations(session, home, embedder=embedder)]
+
+
+def stale_embedders(session: Session, home: Path) -> list[str]:
+    """The embedders an index of which still holds vectors that are no longer in SQL."""
+    stale = {g.embedder for g in generations(session, home) if _num_covered(session, g) < g.num_vectors}
+    return sorted(stale)
 
 
 def damage(generation: Generation) -> str | None:
@@ -267,12 +281,12 @@ def _checksum_text(crc: int, size: int) -> str:
     return f"crc32:{crc:08x}:{size}"
 
 
-def _forget_old(session: Session, home: Path, *, embedder: str) -> set[str]:
-    """Keep the rows of the newest generation of `embedder` and, if it is sound, of the one before it; gives
-    the names of all files still named.
+def _forget_old(session: Session, home: Path, *, embedder: str, keep_previous: bool) -> set[str]:
+    """Keep the rows of the newest generation of `embedder` and, if it is sound and wanted, of the one before
+    it; gives the names of all files still named.
     """
     newest, *older = generations(session, home, embedder=embedder)
-    kept = [newest.id, *(old.id for old in older[:1] if damage(old) is None)]
+    kept = [newest.id, *(old.id for old in older[:1] if keep_previous and damage(old) is None)]
     session.execute(
         delete(VectorGeneration).where(
             VectorGeneration.embedder == embedder, VectorGeneration.id.not_in(kept)
@@ -300,7 +314,6 @@ def _remove_unnamed(folder: Path, kept: set[str]) -> None:
 def _verdict(session: Session, generation: Generation) -> Verdict:
     ours = select(func.count()).where(Embedding.embedder == generation.embedder)
     newer = session.scalar(ours.where(Embedding.moment_id > generation.last_moment_id)) or 0
-    covered = session.scalar(ours.where(Embedding.moment_id <= generation.last_moment_id)) or 0
     reason = damage(generation)
     state: Literal["good", "missing", "damaged"] = "good"
     if reason is not None:
@@ -310,8 +323,14 @@ def _verdict(session: Session, generation: Generation) -> Verdict:
         state=state,
         reason=reason,
         num_newer=newer,
-        num_deleted=max(0, generation.num_vectors - covered),
+        num_deleted=max(0, generation.num_vectors - _num_covered(session, generation)),
     )
+
+
+def _num_covered(session: Session, generation: Generation) -> int:
+    """How many vectors SQL has of those that the index covers."""
+    ours = select(func.count()).where(Embedding.embedder == generation.embedder)
+    return session.scalar(ours.where(Embedding.moment_id <= generation.last_moment_id)) or 0
 
 
 def _generation(row: VectorGeneration, home: Path) -> Generation:

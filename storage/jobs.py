@@ -211,7 +211,7 @@ def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *
     )
     jobs = json.dumps(list(job_ids))
     for position, (task, words) in enumerate(questions, start=after):
-        question = _ensure_question(session, task, words)
+        question = ensure_question(session, task, words)
         session.execute(statement, {"jobs": jobs, "question": question, "position": position})
 
 
@@ -225,7 +225,8 @@ def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
     )
 
 
-def _ensure_question(session: Session, task: str, text: str) -> int:
+def ensure_question(session: Session, task: str, text: str) -> int:
+    """The id of the question with this task and (storable) text, made when it is missing."""
     return ensure(session, Question, {"task": task, "text": text}, known_by=["task", "text"])[0]
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from grounding.errors import StorageError, printable
 from storage.address import Address
 
-REVISIONS = ("0001", "0002_leases")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema that this program knows, oldest first; the last one is the one that it uses."""
 
 CURRENT = REVISIONS[-1]

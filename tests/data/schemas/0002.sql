@@ -80,7 +80,7 @@ CREATE TABLE job (
 	state TEXT NOT NULL, 
 	reason TEXT, 
 	created_at TEXT NOT NULL, 
-	finished_at TEXT, lease_owner TEXT, lease_token TEXT, lease_until_s DOUBLE, 
+	finished_at TEXT, 
 	CONSTRAINT pk_job PRIMARY KEY (id), 
 	CONSTRAINT ck_job_state CHECK (state IN ('pending', 'done', 'quarantined')), 
 	CONSTRAINT fk_job_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
@@ -230,6 +230,24 @@ CREATE TABLE box (
 	CONSTRAINT uq_box_claim_id_position UNIQUE (claim_id, position)
 );
 CREATE VIRTUAL TABLE moment_fts USING fts5(text, content='moment', content_rowid='id', tokenize='porter unicode61');
+CREATE TABLE standing_question (
+	id INTEGER NOT NULL, 
+	library_id INTEGER NOT NULL, 
+	question_id INTEGER NOT NULL, 
+	severity TEXT NOT NULL, 
+	reviewers INTEGER NOT NULL, 
+	blur BOOLEAN NOT NULL, 
+	pack TEXT, 
+	pack_version INTEGER, 
+	name TEXT, 
+	since TEXT NOT NULL, 
+	retired_at TEXT, 
+	CONSTRAINT pk_standing_question PRIMARY KEY (id), 
+	CONSTRAINT ck_standing_question_severity CHECK (severity IN ('low', 'medium', 'high', 'critical')), 
+	CONSTRAINT fk_standing_question_library_id_library FOREIGN KEY(library_id) REFERENCES library (id), 
+	CONSTRAINT fk_standing_question_question_id_question FOREIGN KEY(question_id) REFERENCES question (id), 
+	CONSTRAINT uq_standing_question_library_id_question_id UNIQUE (library_id, question_id)
+);
 CREATE INDEX ix_file_video_id ON file (video_id);
 CREATE INDEX ix_job_state ON job (state);
 CREATE INDEX ix_attempt_job_id ON attempt (job_id);
@@ -241,19 +259,18 @@ CREATE INDEX ix_moment_answer_id ON moment (answer_id);
 CREATE INDEX ix_moment_video_id_start_s ON moment (video_id, start_s);
 CREATE INDEX ix_claim_moment_id ON claim (moment_id);
 CREATE INDEX ix_claim_subject ON claim (subject);
-CREATE INDEX ix_job_run_id_id ON job (run_id, id) WHERE state = 'pending';
 CREATE TRIGGER moment_fts_insert AFTER INSERT ON moment BEGIN INSERT INTO moment_fts (rowid, text) VALUES (new.id, new.text); END;
 CREATE TRIGGER moment_fts_delete AFTER DELETE ON moment BEGIN INSERT INTO moment_fts (moment_fts, rowid, text) VALUES ('delete', old.id, old.text); END;
 CREATE TRIGGER moment_fts_update AFTER UPDATE OF id, text ON moment BEGIN INSERT INTO moment_fts (moment_fts, rowid, text) VALUES ('delete', old.id, old.text); INSERT INTO moment_fts (rowid, text) VALUES (new.id, new.text); END;
-INSERT INTO alembic_version VALUES ('0002_leases');
-INSERT INTO library VALUES (1, 'default', '2026-11-26T21:28:37.567627Z');
+INSERT INTO alembic_version VALUES ('0002');
+INSERT INTO library VALUES (1, 'default', '2026-11-26T20:31:59.874518Z');
 INSERT INTO question VALUES (1, 'describe', '');
-INSERT INTO run VALUES (1, 'f1', 'spotter', '{"rate_hz": 2}', '2026-11-26T21:28:37.574340Z');
-INSERT INTO video VALUES (1, 'hash-a', 5000000000, 'mov,mp4', 'h264', 640, 360, 0, 1, 90000, 0.0, 60.0, 1500, 0, '2026-05-01T12:00:00.000000Z', '2026-11-26T21:28:37.545280Z');
-INSERT INTO file VALUES (1, 1, 1, '/v/a.mp4', 5000000000, 1152921504606846976, NULL, '2026-11-26T21:28:37.568906Z', NULL);
-INSERT INTO job VALUES (1, 1, 'e56276401a6b62d8ef4e8f75c80f63309729ccadcfb72bfe98090d812e756706', 1, 'pending', NULL, '2026-11-26T21:28:37.583299Z', NULL, NULL, NULL, NULL);
+INSERT INTO run VALUES (1, 'f1', 'spotter', '{"rate_hz": 2}', '2026-11-26T20:31:59.876722Z');
+INSERT INTO video VALUES (1, 'hash-a', 5000000000, 'mov,mp4', 'h264', 640, 360, 0, 1, 90000, 0.0, 60.0, 1500, 0, '2026-05-01T12:00:00.000000Z', '2026-11-26T20:31:59.872200Z');
+INSERT INTO file VALUES (1, 1, 1, '/v/a.mp4', 5000000000, 1152921504606846976, NULL, '2026-11-26T20:31:59.875098Z', NULL);
+INSERT INTO job VALUES (1, 1, 'e56276401a6b62d8ef4e8f75c80f63309729ccadcfb72bfe98090d812e756706', 1, 'pending', NULL, '2026-11-26T20:31:59.880450Z', NULL);
 INSERT INTO job_question VALUES (1, 1, 0);
-INSERT INTO segment VALUES (1, 1, 0, 0.0, 20.0, 'done', '2026-11-26T21:28:37.609246Z');
+INSERT INTO segment VALUES (1, 1, 0, 0.0, 20.0, 'done', '2026-11-26T20:31:59.894439Z');
 INSERT INTO segment VALUES (2, 1, 1, 20.0, 40.0, 'pending', NULL);
 INSERT INTO segment VALUES (3, 1, 2, 40.0, 60.0, 'pending', NULL);
 INSERT INTO answer VALUES (1, 1, 1, 1, '<think>..</think>', '', 0, NULL, NULL, '[{"kind": "bad_box", "offset": 3, "excerpt": "<box>", "count": 1}]');

@@ -289,6 +289,27 @@ CREATE SEQUENCE public.segment_id_seq
     NO MAXVALUE
     CACHE 1;
 ALTER SEQUENCE public.segment_id_seq OWNED BY public.segment.id;
+CREATE TABLE public.standing_question (
+    id bigint NOT NULL,
+    library_id bigint NOT NULL,
+    question_id bigint NOT NULL,
+    severity text NOT NULL COLLATE pg_catalog."C",
+    reviewers bigint NOT NULL,
+    blur boolean NOT NULL,
+    pack text COLLATE pg_catalog."C",
+    pack_version bigint,
+    name text COLLATE pg_catalog."C",
+    since text NOT NULL COLLATE pg_catalog."C",
+    retired_at text COLLATE pg_catalog."C",
+    CONSTRAINT ck_standing_question_severity CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text])))
+);
+CREATE SEQUENCE public.standing_question_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.standing_question_id_seq OWNED BY public.standing_question.id;
 CREATE TABLE public.track (
     id bigint NOT NULL,
     segment_id bigint NOT NULL,
@@ -360,10 +381,11 @@ ALTER TABLE ONLY public.question ALTER COLUMN id SET DEFAULT nextval('public.que
 ALTER TABLE ONLY public.run ALTER COLUMN id SET DEFAULT nextval('public.run_id_seq'::regclass);
 ALTER TABLE ONLY public.screen_text ALTER COLUMN id SET DEFAULT nextval('public.screen_text_id_seq'::regclass);
 ALTER TABLE ONLY public.segment ALTER COLUMN id SET DEFAULT nextval('public.segment_id_seq'::regclass);
+ALTER TABLE ONLY public.standing_question ALTER COLUMN id SET DEFAULT nextval('public.standing_question_id_seq'::regclass);
 ALTER TABLE ONLY public.track ALTER COLUMN id SET DEFAULT nextval('public.track_id_seq'::regclass);
 ALTER TABLE ONLY public.vector_generation ALTER COLUMN id SET DEFAULT nextval('public.vector_generation_id_seq'::regclass);
 ALTER TABLE ONLY public.video ALTER COLUMN id SET DEFAULT nextval('public.video_id_seq'::regclass);
-INSERT INTO public.alembic_version VALUES ('0002_leases');
+INSERT INTO public.alembic_version VALUES ('0003');
 INSERT INTO public.answer VALUES (1, 1, 1, 1, '<think>..</think>', '', false, NULL, NULL, '[{"kind": "bad_box", "offset": 3, "excerpt": "<box>", "count": 1}]');
 INSERT INTO public.box VALUES (1, 1, 0, 0.1, 0.2, 0.3, 0.4);
 INSERT INTO public.box VALUES (2, 1, 1, 0.5, 0.5, 0.9, 1);
@@ -374,20 +396,20 @@ INSERT INTO public.claim VALUES (2, 1, 2, 1, 1, 'bicycle', 0, 0, 0.5);
 INSERT INTO public.coverage VALUES (1, 1, 0, 20, 'sampled', 40, NULL);
 INSERT INTO public.embedding VALUES (1, 'test-embedder', '\x602b94aca1a54ea9f027eb9b4e1ac296e6a0f42b22297bac1529bea9422b53aa35ac81acdeacb92555a469aa2d2c5c0a0aabb52df5a5231983ab77a40cad6321ab99fca974941bac651c86a2572c132a0aa26c96370e55a061920d2cdf2a7d28a6227f2dd42a0aa5a0a40e2cbca450aec82a79ac84adfaaa5dac1b29b1adb69f5b25acace829bd2c4f23da291ea4872a4ea9a0ac651ed1ae132a96a5e2ac43a96d2807253c2cf0ad6627caa7fe2c3c2891a978a83726071cb02c20a9df1e559ff328582d5f26542a84a54327d7a36daade1d221d24acfe26662b5a9d0c289c2a8c2d1b2a86aa7c2106acb71cf2aa91a88bae7c2fe89e59a611ac03294ca618a88ea8ce2f03a5272e7da90f1758247cad0a9c542942a9222c172a31293b2913a6e92f25213f23841b4128e92da5a458a664a1a1295f28b62b8029a71d0329b9a6562be29c8b29a3a4b5ab96ac55ac372cc72d2a1e47a17021dd26c3ad14ad032d882e06af2d1774212e2b6e9857a91baa46b04026c3a581281cae882673a620a5cdaad7a446a40aa7a325232be8acb3249d3014ac56a0dbac382dfc2aadaa9ca5522d06adf81dcc27cf25f3a57c2ba329f69ab9a819abff227416bc9db3accf23deabc22c0d2a13a5461c5a2a73ad9c29961ecc288429dd27e4293b2a4b2a502294a45b29b0a280a5d0a51fa34f2f81a1c921bba0999eb6231aa5f1234ca872ab742370ad7e2cf39eca253e251d9d11277ea4e12bd6294aaa7828432b902e2c2a27a8ec21cb2acfa8d92a3e184b2e772eb8258b2c44a9d8190627e62ae41a4d24f72fcba955a93ab0362d18a0a094b79c2c25f920ad9a77a42cac0e2267a54aac99abc5a73d2c1da84da4509a4c2ace2208203aab5ba2b3ab432676a99b281a2488ab9faa6f2ca48fb127d5acf21ec22a442829a83d2e642056a823ac31a9822a33ab58a2cd1f799d3224b52a9326a82bd123e02c6426f12c9ca13dacbfac0c2dd12827ac83aedbaa6ea6499adf294d9ba1abf02cb49d78a9afa991ac28ad092803ad22a7482a2f2e47a05c2c362c47ae30a987a9c51e4da9ee2d331b35a9d3a5');
 INSERT INTO public.embedding VALUES (2, 'test-embedder', '\x348d54a9c62ba02ce8a9eca96f2c5eaab0a8bca8c8a201273f2b4da82f2715a8e329abad962bc929ca28211e67a1e6a78b231c2de22783a453a1ab2a77a67eaf159c34a5d424ad26b420be22962a2f2f68aedda11e2a422bdbaa34a1462e172d12ae379de5a21ba77b1f08a11e1f44280f2980a8c7af69ae2029399c3fa0ae25d6a91ea47c259321b1a23717222af4adaca86aaa0f2ca5a39321499a162939a8ffa1f82dc32d3b2de6a887a8b3a907ac42a408a8fb28229d17286caf30a7e0adf72c5a287928e0aa00ab352c9eaa30a9cd9f722c9fabbe23e2a009a491a2d92d2aaff0a534ad0fa099ab900891aa68956231ab2c18a116abd32ad92825ac8a2ed32904a9f9aaa9227aaca4a8a7a7c02a902885ac93a433a74b274da801a2dcab82a461a5f0016324f12892a124292da4682384a939ad78a522aec21a14af911a2c2ca68d392433a625a810a91b2eaca3b4a8f027caa9a7abc2afa9a3d026d724dd2a151dc8a919aa452779a5a6aef3a6a3ac6cb1791e0c22daaa39adaf2009a727ad5b9476a8a52b962881a6d2aa7face9a1e324932df025fd262aa776adec2d6eb000a32129be253a9c85a173270d2a90aacf21162d2f2ec1a60b23ddad672eaca8362aa8a3e427c228c0a8eb29aaa1e3a61a271b2f6b211120582f8da1f6286ba987a733a4c0abc7242da819271a2cd4aa6f9c949c58aba1a305a8262aeca0099fe32403ab63a74924a8ad632706a231a49524982b6018f2a827a4ee27112f81a0372c6b141ca80dac2d25d62a6faa34aaff15e31afb27bca0402fbd2d172d9aa9d7a69827c21dbfaaaf214da1082ae129bb272c2ac5abd19b4ba174a85a28dca17da8e5a0a41e6e27e424c829b32b9ba86ba7c4242b28b52241a7e9aecda4b82b002d5a2bbaa9da222b9ff11f0e2a9a13e621462e3129022280a9a8ac2b2f0021412b38a60cab882802a941a62ea7702b4a248aacc89c90aa67a4689d51239e26a62cc3aafca8be29492e089b0d29a423b0a85b2dd0a278a1ea25ad241010ee2c412ceba9d01aedab0bac3a2a9aa6a5aa56a800ae7e2ccaab07aca92df0a7');
-INSERT INTO public.file VALUES (1, 1, 1, '/v/a.mp4', 5000000000, 1152921504606846976, NULL, '2026-11-26T21:28:39.185905Z', NULL);
-INSERT INTO public.job VALUES (1, 1, 'e56276401a6b62d8ef4e8f75c80f63309729ccadcfb72bfe98090d812e756706', 1, 'pending', NULL, '2026-11-26T21:28:39.202577Z', NULL, NULL, NULL, NULL);
+INSERT INTO public.file VALUES (1, 1, 1, '/v/a.mp4', 5000000000, 1152921504606846976, NULL, '2026-11-26T21:57:58.453405Z', NULL);
+INSERT INTO public.job VALUES (1, 1, 'e56276401a6b62d8ef4e8f75c80f63309729ccadcfb72bfe98090d812e756706', 1, 'pending', NULL, '2026-11-26T21:57:58.462065Z', NULL, NULL, NULL, NULL);
 INSERT INTO public.job_question VALUES (1, 1, 0);
-INSERT INTO public.library VALUES (1, 'default', '2026-11-26T21:28:39.182430Z');
+INSERT INTO public.library VALUES (1, 'default', '2026-11-26T21:57:58.451950Z');
 INSERT INTO public.moment VALUES (1, 1, 1, 1, 0, 1, 0, 90000, 'moment 0 of segment 0: a person rides a bicycle', 'statement', DEFAULT);
 INSERT INTO public.moment VALUES (2, 1, 1, 1, 0, 1, 0, 90000, 'moment 1 of segment 0: a person rides a bicycle', 'statement', DEFAULT);
 INSERT INTO public.question VALUES (1, 'describe', '');
-INSERT INTO public.run VALUES (1, 'f1', 'spotter', '{"rate_hz": 2}', '2026-11-26T21:28:39.191496Z');
+INSERT INTO public.run VALUES (1, 'f1', 'spotter', '{"rate_hz": 2}', '2026-11-26T21:57:58.455423Z');
 INSERT INTO public.screen_text VALUES (1, 1, 1, 'EXIT', 0, 20, 0, 0, 0.5, 0.5, 0.9, 1, 0.8);
 INSERT INTO public.segment VALUES (2, 1, 1, 20, 40, 'pending', NULL);
 INSERT INTO public.segment VALUES (3, 1, 2, 40, 60, 'pending', NULL);
-INSERT INTO public.segment VALUES (1, 1, 0, 0, 20, 'done', '2026-11-26T21:28:39.229947Z');
+INSERT INTO public.segment VALUES (1, 1, 0, 0, 20, 'done', '2026-11-26T21:57:58.470597Z');
 INSERT INTO public.track VALUES (1, 1, 1, 'bicycle', 0, 20, '[[0.0, 0, 0.1, 0.2, 0.3, 0.4, 0.9]]');
-INSERT INTO public.video VALUES (1, 'hash-a', 5000000000, 'mov,mp4', 'h264', 640, 360, 0, 1, 90000, 0, 60, 1500, false, '2026-05-01T12:00:00.000000Z', '2026-11-26T21:28:39.176014Z');
+INSERT INTO public.video VALUES (1, 'hash-a', 5000000000, 'mov,mp4', 'h264', 640, 360, 0, 1, 90000, 0, 60, 1500, false, '2026-05-01T12:00:00.000000Z', '2026-11-26T21:57:58.448529Z');
 SELECT pg_catalog.setval('public.answer_id_seq', 1, true);
 SELECT pg_catalog.setval('public.attempt_id_seq', 1, false);
 SELECT pg_catalog.setval('public.box_id_seq', 4, true);
@@ -401,6 +423,7 @@ SELECT pg_catalog.setval('public.question_id_seq', 1, true);
 SELECT pg_catalog.setval('public.run_id_seq', 1, true);
 SELECT pg_catalog.setval('public.screen_text_id_seq', 1, true);
 SELECT pg_catalog.setval('public.segment_id_seq', 3, true);
+SELECT pg_catalog.setval('public.standing_question_id_seq', 1, false);
 SELECT pg_catalog.setval('public.track_id_seq', 1, true);
 SELECT pg_catalog.setval('public.vector_generation_id_seq', 1, false);
 SELECT pg_catalog.setval('public.video_id_seq', 1, true);
@@ -436,6 +459,8 @@ ALTER TABLE ONLY public.screen_text
     ADD CONSTRAINT pk_screen_text PRIMARY KEY (id);
 ALTER TABLE ONLY public.segment
     ADD CONSTRAINT pk_segment PRIMARY KEY (id);
+ALTER TABLE ONLY public.standing_question
+    ADD CONSTRAINT pk_standing_question PRIMARY KEY (id);
 ALTER TABLE ONLY public.track
     ADD CONSTRAINT pk_track PRIMARY KEY (id);
 ALTER TABLE ONLY public.vector_generation
@@ -462,6 +487,8 @@ ALTER TABLE ONLY public.run
     ADD CONSTRAINT uq_run_fingerprint UNIQUE (fingerprint);
 ALTER TABLE ONLY public.segment
     ADD CONSTRAINT uq_segment_job_id_position UNIQUE (job_id, "position");
+ALTER TABLE ONLY public.standing_question
+    ADD CONSTRAINT uq_standing_question_library_id_question_id UNIQUE (library_id, question_id);
 ALTER TABLE ONLY public.vector_generation
     ADD CONSTRAINT uq_vector_generation_file_name UNIQUE (file_name);
 ALTER TABLE ONLY public.video
@@ -523,6 +550,10 @@ ALTER TABLE ONLY public.screen_text
     ADD CONSTRAINT fk_screen_text_segment_id_segment FOREIGN KEY (segment_id) REFERENCES public.segment(id);
 ALTER TABLE ONLY public.segment
     ADD CONSTRAINT fk_segment_job_id_job FOREIGN KEY (job_id) REFERENCES public.job(id);
+ALTER TABLE ONLY public.standing_question
+    ADD CONSTRAINT fk_standing_question_library_id_library FOREIGN KEY (library_id) REFERENCES public.library(id);
+ALTER TABLE ONLY public.standing_question
+    ADD CONSTRAINT fk_standing_question_question_id_question FOREIGN KEY (question_id) REFERENCES public.question(id);
 ALTER TABLE ONLY public.track
     ADD CONSTRAINT fk_track_run_id_run FOREIGN KEY (run_id) REFERENCES public.run(id);
 ALTER TABLE ONLY public.track
