@@ -101,7 +101,9 @@ class Server:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        self._free.append(database)
+            ours = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        if ours == (len(Base.metadata.tables) + 1,):  # and Alembic's
+            self._free.append(database)
 
     def add_user_with_password(self, user: str, password: str, *, database: str) -> None:
         """A user who must give a password, and owns a database."""
