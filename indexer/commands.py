@@ -43,6 +43,15 @@ T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 EngineName = Annotated[
     str, typer.Option(metavar="spotter|transformers|onnx|tensorrt", help="What looks at the frames.")
@@ -143,6 +152,7 @@ def index(
     metrics_file: MetricsFile = None,
     log_format: LogFormatName = None,
     home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -176,6 +186,7 @@ def index(
                 packs=pack or [],
                 choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
                 home=home,
+                database=database,
                 retry=retry is not None,
                 beside=beside,
                 metrics=metrics,
@@ -194,7 +205,7 @@ def index(
                 )
                 _tell_night(told, as_json=as_json, stop=stop)
     finally:  # a night that could not be is worth telling most of all
-        tell_hooks(context.meta.get(HOOKS), home, since=started_at)
+        tell_hooks(context.meta.get(HOOKS), home, since=started_at, url=database)
 
 
 def _index_paths(
@@ -209,6 +220,7 @@ def _index_paths(
     request = Request(
         paths=paths,
         home=flags.home,
+        database=flags.database,
         library=library,
         questions=question_set([*(row.text for row in standing), *flags.questions]),
         standing=standing,
@@ -223,7 +235,7 @@ def _index_paths(
         report = index_paths(request, reporter=told, stop=stop)
         flags.ended(report)
         if report.ending != "failed" and kept:
-            prune_home(flags.home, kept, reporter=told, stop=stop)
+            prune_home(flags.home, kept, url=flags.database, reporter=told, stop=stop)
     if flags.as_json:
         _print_json(report.document())
     else:
@@ -265,11 +277,16 @@ def ask(
             print("there is no proof to draw")
 
 
-def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJson = False) -> None:
+def status(
+    home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """What is indexed, what is pending, what was given up and why."""
     from indexer.status import read_status
 
-    found = read_status(home)
+    found = read_status(home, database=database)
     if as_json:
         _print_json(found.document())
     else:

@@ -34,9 +34,10 @@ from indexer.timing import Stopwatch
 from indexer.work import RETRY, Done, Task, Tools, Worker
 from storage import (
     Database,
-    HomeLock,
+    Driver,
     Retention,
     StandingRow,
+    driving,
     ensure_library,
     ensure_run,
     keep_standing_questions,
@@ -58,7 +59,8 @@ NOT_BEGUN = f"not begun; {GO_ON}"
 class Request:
     """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
 
-    `chosen` is what was chosen of the engine; it is kept with every answer. `named`: the user gave these
+    `chosen` is what was chosen of the engine; it is kept with every answer. `database` is the URL of the
+    home's database where it is not the one that the home knows. `named`: the user gave these
     very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
     gone, also when they are not among the paths. `standing` questions are kept as such with the library
     and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
@@ -72,6 +74,7 @@ class Request:
     engine: Callable[[], Engine]
     embedder: Callable[[], Embedder]
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    database: str | None = None
     retry_quarantined: bool = False
     named: bool = True
     roots: Sequence[Path] = ()
@@ -118,8 +121,7 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded. A home
     that fails half way (a disk that fills) is the report's `fault`: what was committed before stays.
     """
-    # The lock first: opening may upgrade the schema, which is no work for two at once.
-    with HomeLock(request.home), Database.open(request.home, create=True) as database:
+    with driving(request.home, url=request.database) as database:
         return index_into(database, request, reporter=reporter, stop=stop or Stop())
 
 
@@ -296,8 +298,14 @@ def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing]
 
 
 def _work(night: _Night, tasks: Sequence[Task]) -> None:
+    with Driver(night.run.database) as driver:
+        _do_all(night, tasks, driver)
+
+
+def _do_all(night: _Night, tasks: Sequence[Task], driver: Driver) -> None:
     run = night.run
     tools = Tools(
+        driver=driver,
         database=run.database,
         run_id=night.run_id,
         engine=night.engine,
@@ -308,20 +316,34 @@ def _work(night: _Night, tasks: Sequence[Task]) -> None:
     worker = Worker(
         tools, told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window))
     )
+    elsewhere: dict[Task, Done] = {}
     for task in tasks:
-        done = Done()
-        try:
-            if run.stop.reason() is None:
-                worker.do(task, done)
-            else:
-                done.state = "stopped"
-        except Stopped:
-            done.state = "stopped"
-        except StorageError:
-            done.state = "stopped"
+        done = _do(run, worker, task)
+        if done.state == "elsewhere":
+            elsewhere[task] = done
+        else:
             _keep(run, task, done)
-            raise
+    # Where the other driver died, its work is left to us.
+    ids = {task.video_id for task in elsewhere}
+    gone = driver.outlived(ids, run_id=night.run_id, stopped=lambda: run.stop.reason() is not None)
+    for task, done in elsewhere.items():
+        _keep(run, task, _do(run, worker, task) if task.video_id in gone else done)
+
+
+def _do(run: _Run, worker: Worker, task: Task) -> Done:
+    done = Done()
+    try:
+        if run.stop.reason() is None:
+            worker.do(task, done)
+        else:
+            done.state = "stopped"
+    except Stopped:
+        done.state = "stopped"
+    except StorageError:
+        done.state = "stopped"
         _keep(run, task, done)
+        raise
+    return done
 
 
 def _keep(run: _Run, task: Task, done: Done) -> None:
@@ -343,6 +365,8 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
             seconds=seconds,
             damaged_s=damaged_s,
         )
+    if done.state == "elsewhere":
+        return FileReport(path=task.path, status="skipped", reason=done.reason, seconds=seconds)
     if done.state == "stopped":
         how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
         reason = how_far if done.windows else NOT_BEGUN

@@ -65,6 +65,7 @@ class IndexFlags:
     packs: list[str]
     choice: EngineChoice
     home: Path
+    database: str | None
     retry: bool
     beside: bool
     metrics: Metrics | None
@@ -185,7 +186,13 @@ def index_configured(
     ]
     with flags.reporter() as told:
         night = index_libraries(
-            requests, home=flags.home, retentions=retentions(wanted), reporter=told, stop=stop, waits=True
+            requests,
+            home=flags.home,
+            url=flags.database,
+            retentions=retentions(wanted),
+            reporter=told,
+            stop=stop,
+            waits=True,
         )
     for report in night.reports:
         flags.ended(report)

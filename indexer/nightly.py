@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from indexer.indexing import Request, index_into
 from indexer.progress import Reporter
 from indexer.report import Ending, IndexReport, Totals
 from indexer.stopping import Stop, Stopped, StopReason
-from storage import Database, HomeLock, Pruned, Retention, prune
+from storage import Database, HomeLock, Pruned, Retention, driving, prune
 
 LOOK_EVERY_S = 1.0
 """So often a home that another process indexes into is looked at again."""
@@ -71,6 +72,7 @@ def index_libraries(
     requests: Sequence[Request],
     *,
     home: Path,
+    url: str | None = None,
     retentions: Sequence[Retention],
     reporter: Reporter,
     stop: Stop,
@@ -82,15 +84,20 @@ def index_libraries(
     that indexes into the home is waited for, until `stop` says otherwise. Raises StorageError as
     `index_paths` does.
     """
+
+    def waited_for(home: Path) -> HomeLock:
+        return _lock(home, reporter=reporter, stop=stop)
+
+    opened = ExitStack()
     try:
-        lock = _lock(home, reporter=reporter, stop=stop) if waits else HomeLock(home)
+        database = opened.enter_context(driving(home, url=url, lock=waited_for if waits else HomeLock))
     except Stopped:
         names = tuple(request.library for request in requests)
         return NightReport(reports=(), not_begun=names, stopped=stop.reason())
     reports: list[IndexReport] = []
     not_begun: list[str] = []
     home_fails = False
-    with lock, Database.open(home, create=True) as database:
+    with opened:
         for request in requests:
             if home_fails or stop.reason() is not None:
                 not_begun.append(request.library)
@@ -131,9 +138,11 @@ def _lock(home: Path, *, reporter: Reporter, stop: Stop) -> HomeLock:
                 time.sleep(LOOK_EVERY_S)
 
 
-def prune_home(home: Path, retentions: Sequence[Retention], *, reporter: Reporter, stop: Stop) -> None:
+def prune_home(
+    home: Path, retentions: Sequence[Retention], *, url: str | None, reporter: Reporter, stop: Stop
+) -> None:
     """Delete what is past its time. Raises StorageError."""
-    with HomeLock(home), Database.open(home) as database:
+    with driving(home, url=url) as database:
         _prune(database, retentions, reporter=reporter, stop=stop)
 
 

@@ -20,8 +20,9 @@ class FileReport:
     """What became of one file. `seconds` is its length in video time, None where it has none.
 
     "unchanged" was there before and had nothing left to do; a "duplicate" has the content of another path
-    (named in `reason`); "skipped" is no video; "failed" is a file that should have been indexed and was not,
-    or not in full. `damaged_s`: so much of a file that was indexed now can't be seen for damage.
+    (named in `reason`); "skipped" is no video, was not begun, or is another driver's work; "failed" is a file
+    that should have been indexed and was not, or not in full. `damaged_s`: so much of a file that was indexed
+    now can't be seen for damage.
     """
 
     path: Path

@@ -156,9 +156,9 @@ class Status:
         }
 
 
-def read_status(home: Path) -> Status:
-    """Read the status of `home`. Raises StorageError where there is no index."""
-    with Database.open(home) as database, database.reading() as session:
+def read_status(home: Path, *, database: str | None = None) -> Status:
+    """Read the status of `home` (and the database at that URL). StorageError where there is no index."""
+    with Database.open(home, url=database) as opened, opened.reading() as session:
         return Status(
             home=home,
             libraries=tuple(_libraries(session)),
@@ -238,7 +238,7 @@ def _jobs(session: Session, chosen: ColumnElement[bool]) -> Iterable[OpenJob]:
         .join(Run, Run.id == Job.run_id)
         .outerjoin(Segment, (Segment.job_id == Job.id) & (Segment.state == "pending"))
         .where(chosen)
-        .group_by(Job.id)
+        .group_by(Job.id, Run.id)
         .order_by(Job.id)
     )
     path_of = _paths(session, select(Job.video_id).where(chosen))

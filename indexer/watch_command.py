@@ -52,6 +52,7 @@ def watch(
     metrics_file: commands.MetricsFile = None,
     log_format: commands.LogFormatName = None,
     home: commands.Home = Path(".proofreel"),
+    database: commands.DatabaseUrl = None,
     config: commands.Config = None,
     as_json: commands.AsJson = False,
     verbose: commands.Verbose = False,
@@ -88,7 +89,7 @@ def watch(
         metered(port=metrics_port, file=metrics_file) as metrics,
     ):
         Watch(
-            watched, home=home, still_s=still, rescan_s=rescan, stop=stop,
+            watched, home=home, url=database, still_s=still, rescan_s=rescan, stop=stop,
             reporter=reporter if metrics is None else Metered(reporter, metrics),
             done=_print_line if as_json else _nothing,
         ).run()  # fmt: skip

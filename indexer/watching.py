@@ -64,6 +64,7 @@ class Watch:
         watched: Sequence[Watched],
         *,
         home: Path,
+        url: str | None = None,
         still_s: float,
         rescan_s: float,
         reporter: Reporter,
@@ -72,6 +73,7 @@ class Watch:
     ) -> None:
         self._watched = watched
         self._home = home.absolute()
+        self._url = url
         self._tick_s = min(MOST_TICK_S, still_s / 2, rescan_s / 2)
         self._rescan_s = rescan_s
         self._reporter = reporter
@@ -158,7 +160,7 @@ class Watch:
         `index` will tell.
         """
         try:
-            with Database.open(self._home) as database, database.reading() as session:
+            with Database.open(self._home, url=self._url) as database, database.reading() as session:
                 return known_files(session, library_named(session, library)), videos_pending(session)
         except (StorageError, ValueError):
             return {}, set()
@@ -175,6 +177,7 @@ class Watch:
             report = index_libraries(
                 [one.request(list(still[id(one)])) for one in due],
                 home=self._home,
+                url=self._url,
                 retentions=kept,
                 reporter=self._reporter,
                 stop=self._stop,

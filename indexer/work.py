@@ -28,7 +28,17 @@ from indexer.reading import Cut, cut, plan, read_ahead
 from indexer.report import shown
 from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
-from storage import Database, commit_segment, next_job, quarantine_job, record_attempt
+from storage import (
+    Database,
+    Driver,
+    Lease,
+    LeaseLost,
+    commit_segment,
+    next_job,
+    quarantine_job,
+    record_attempt,
+)
+from storage.leases import is_ours
 from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
 from video.frames import VideoInfo
 from video.probe import probe
@@ -54,6 +64,7 @@ class Tools:
     """What the work is done with, the same for every video of a run."""
 
     database: Database
+    driver: Driver
     run_id: int
     engine: Engine
     embedder: Remembering
@@ -70,7 +81,8 @@ class Task:
     stamp: Stamp
 
 
-State = Literal["done", "failed", "quarantined", "stopped"]
+State = Literal["done", "failed", "quarantined", "stopped", "elsewhere"]
+"""How far a task came; "elsewhere" means that another driver is at it, or has done it meanwhile."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +104,7 @@ class _Attempt:
     """One try at one job, as it goes."""
 
     job: PendingJob
+    lease: Lease
     task: Task
     started_at: datetime
     started: float
@@ -119,6 +132,24 @@ class Worker:
 
         Raises StorageError when the database can't go on, and `Stopped`; whatever else goes wrong is told.
         """
+        lease = self._claimed(task)
+        if lease is None:
+            owner = self._tools.driver.owner_of(video_id=task.video_id, run_id=self._tools.run_id)
+            how = "has done it meanwhile" if owner is None else f"({owner}) is at it"
+            done.state, done.reason = "elsewhere", f"another proofreel {how}"
+        while lease is not None:
+            try:
+                self._do_job(task, lease, done)
+            finally:
+                self._tools.driver.release(lease)
+            lease = self._claimed(task) if done.state in ("done", "quarantined") else None
+
+    def _claimed(self, task: Task) -> Lease | None:
+        """The oldest job of a task that waits and that no other driver has."""
+        leases = self._tools.driver.claim(run_id=self._tools.run_id, video_ids=[task.video_id])
+        return leases[0] if leases else None
+
+    def _do_job(self, task: Task, lease: Lease, done: Done) -> None:
         try:
             info, still = self._examined(task)
         except Exception as error:
@@ -126,11 +157,11 @@ class Worker:
             done.state, done.reason = "failed", _reason(error)
             return
         done.note = _cut_off(info)
-        while (
-            done.state in ("done", "quarantined")
-            and (job := self._next_job(task, info, still, done=done)) is not None
-        ):
-            attempt = _Attempt(job=job, task=task, started_at=datetime.now(UTC), started=time.perf_counter())
+        job = self._next_job(task, lease, info, still, done=done)
+        if job is not None:
+            attempt = _Attempt(
+                job=job, lease=lease, task=task, started_at=datetime.now(UTC), started=time.perf_counter()
+            )
             self._try(attempt, info=info, still=still, done=done)
 
     def _examined(self, task: Task) -> tuple[VideoInfo, Stillness]:
@@ -139,11 +170,23 @@ class Worker:
             check_unchanged(task.path, task.stamp)
             return info, stillness(info) if self._tools.engine.spec.skip_still else Stillness()
 
-    def _next_job(self, task: Task, info: VideoInfo, still: Stillness, *, done: Done) -> PendingJob | None:
+    def _next_job(
+        self, task: Task, lease: Lease, info: VideoInfo, still: Stillness, *, done: Done
+    ) -> PendingJob | None:
         try:
             windows = cut(info, self._tools.engine.spec, still=still)
-            with self._tools.database.writing() as session:
-                return next_job(session, video_id=task.video_id, run_id=self._tools.run_id, windows=windows)
+            return self._tools.database.write(
+                lambda session: next_job(
+                    session,
+                    video_id=task.video_id,
+                    run_id=self._tools.run_id,
+                    windows=windows,
+                    lease=lease,
+                )
+            )
+        except LeaseLost as error:
+            done.state, done.reason = "elsewhere", str(error)
+            return None
         except StorageError:
             raise
         except Exception as error:  # nothing was tried yet that could be charged
@@ -211,8 +254,13 @@ class Worker:
             return
         try:
             rows = self._rows(answered, attempt)
-            with self._tools.stopwatch.on("write"), self._tools.database.writing() as session:
-                commit_segment(session, segment.id, rows)
+            with self._tools.stopwatch.on("write"):
+                self._tools.database.write(
+                    lambda session: commit_segment(session, segment.id, rows, lease=attempt.lease)
+                )
+        except LeaseLost as error:
+            attempt.lost = str(error)
+            return
         except StorageError:
             raise
         except Exception as error:
@@ -257,6 +305,8 @@ class Worker:
         cost_s = time.perf_counter() - attempt.started
         job = attempt.job
         with self._tools.database.writing() as session:
+            if outcome == "raised" and not is_ours(session, attempt.lease):
+                outcome = "lost"  # another driver has the job, and its own attempt
             charged = record_attempt(
                 session, job.id, outcome=outcome, started_at=attempt.started_at, cost_s=cost_s, reason=reason
             )

@@ -25,6 +25,15 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     home: Annotated[Path, typer.Option(help="The home folder to look at.")] = Path(".proofreel"),
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            show_default=False,  # it may hold a password
+            help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
@@ -36,9 +45,10 @@ def doctor(
         *_assets(),
         *_decoders(),
         _gpu(),
+        _psycopg(),
         *_checkpoint_runners(),
-        *_home(home),
-        *night_checks(home),
+        *_home(home, database),
+        *night_checks(home, database),
     ]
     if as_json:
         print(json.dumps({"schema": "proofreel.doctor/1", "checks": [asdict(check) for check in checks]}))
@@ -139,6 +149,12 @@ def _decoders() -> list[Check]:
     return checks
 
 
+def _psycopg() -> Check:
+    version = _version("psycopg")
+    found = version or "not installed (reaches PostgreSQL: pip install 'proofreel[postgres]')"
+    return Check(name="psycopg", status="ok" if version else "optional", found=found)
+
+
 def _gpu() -> Check:
     driver = Path("/proc/driver/nvidia/version")
     found = (
@@ -167,10 +183,12 @@ def _torch_device() -> str:
     return f"cuda, {torch.cuda.get_device_name()}"
 
 
-def _home(home: Path) -> list[Check]:
+def _home(home: Path, url: str | None) -> list[Check]:
     from grounding.errors import StorageError
     from storage import Database
+    from storage.address import address_of
 
+    address = address_of(home, url)
     parent = next(d for d in (home.absolute(), *home.absolute().parents) if d.exists())
     free_gb = shutil.disk_usage(parent).free / 1e9
     checks = [
@@ -183,13 +201,14 @@ def _home(home: Path) -> list[Check]:
     ]
     if not os.access(parent, os.W_OK):
         checks.append(Check(name="home", status="problem", found=f"{parent} is not writable"))
-    elif not (home / "proofreel.db").exists():
+    elif address.url is None and not address.path.exists():
         found = f"no database in {home} yet; `proofreel index` makes one"
         checks.append(Check(name="home", status="optional", found=found))
     else:
         try:
-            Database.open(home).close()
-            checks.append(Check(name="home", status="ok", found=f"{home} opens"))
+            Database.open(home, url=url).close()
+            found = f"{home} opens" if address.url is None else f"{home} opens, with {address.label}"
+            checks.append(Check(name="home", status="ok", found=found))
         except StorageError as error:
             checks.append(Check(name="home", status="problem", found=str(error)))
     return checks

@@ -7,21 +7,31 @@ import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grounding.errors import StorageError, printable
 from proofreel.check import Check
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 LAST_NIGHT_REACH = timedelta(days=31)
 
 
-def night_checks(home: Path) -> list[Check]:
+def night_checks(home: Path, url: str | None) -> list[Check]:
     """Whether an `index` could start now in `home`, and how the last one ended. Nothing is left behind."""
+    from storage import Database
+    from storage.drivers import who_drives
+
     checks = [_writable(home)]
-    if (home / "proofreel.db").exists():
-        checks.append(_lock(home))
-        with suppress(StorageError):  # that the database can't be used is told by its own check
-            checks += [_clock(home), _last_night(home)]
+    with (
+        suppress(StorageError),  # that the database can't be used, or isn't there, is told by its own check
+        Database.open(home, url=url) as database,
+        database.reading() as session,
+    ):
+        driver = who_drives(database, session)
+        checks += [_lock(driver, alone=not database.is_shared), _clock(session), _last_night(session, driver)]
     return checks
 
 
@@ -41,17 +51,15 @@ def _writable(home: Path) -> Check:
     return Check(name="writing", status="ok", found=f"{printable(there)} can be written")
 
 
-def _lock(home: Path) -> Check:
-    from storage.lock import holder
-
-    process = holder(home)
-    if process is None:
+def _lock(driver: str | None, *, alone: bool) -> Check:
+    if driver is None:
         return Check(name="lock", status="ok", found="free; an index can start")
-    return Check(name="lock", status="ok", found=f"held by process {process}: an index is running")
+    found = f"held by {driver}: an index is running" if alone else f"{driver} at work; another can join"
+    return Check(name="lock", status="ok", found=found)
 
 
-def _clock(home: Path) -> Check:
-    newest = _newest(home)
+def _clock(session: Session) -> Check:
+    newest = _newest(session)
     now = datetime.now(UTC)
     if newest is not None and newest > now + CLOCK_TOLERANCE:
         return Check(
@@ -63,29 +71,24 @@ def _clock(home: Path) -> Check:
     return Check(name="clock", status="ok", found=f"{now:%Y-%m-%d %H:%M} UTC, after all that is stored")
 
 
-def _newest(home: Path) -> datetime | None:
+def _newest(session: Session) -> datetime | None:
     """The latest time that the database holds."""
     from sqlalchemy import func, select
 
-    from storage import Database
     from storage.schema import Attempt, File, Night, Segment
 
     columns = (Segment.committed_at, Attempt.started_at, File.seen_at, Night.started_at, Night.ended_at)
-    with Database.open(home) as database, database.reading() as session:
-        found = [session.scalar(select(func.max(column))) for column in columns]
+    found = [session.scalar(select(func.max(column))) for column in columns]
     return max((datetime.fromisoformat(text) for text in found if text), default=None)
 
 
-def _last_night(home: Path) -> Check:
+def _last_night(session: Session, driver: str | None) -> Check:
     from indexer.morning.collecting import told_nights
-    from storage import Database
-    from storage.lock import holder
     from storage.nights import nights_between
 
     now = datetime.now(UTC)
-    with Database.open(home) as database, database.reading() as session:
-        nights = nights_between(session, now - LAST_NIGHT_REACH, now + LAST_NIGHT_REACH)
-    told = told_nights(nights, is_running=holder(home) is not None, until=now)
+    nights = nights_between(session, now - LAST_NIGHT_REACH, now + LAST_NIGHT_REACH)
+    told = told_nights(nights, is_running=driver is not None, until=now)
     if not told:
         return Check(name="last night", status="optional", found="no index has run of late")
     last = told[-1]

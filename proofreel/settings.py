@@ -1,8 +1,10 @@
 """Settings: `proofreel.toml` (found upwards from here, or named), then `PROOFREEL_*`, then flags.
 
-The file mirrors the command line: `home` at the top, then one table a command with the names of its flags.
+The file mirrors the command line: `home` and `database` at the top, then one table a command with the names
+of its flags.
 
     home = "/srv/proofreel"
+    database = "postgresql+psycopg://proofreel@db.example.org/proofreel"
     [index]
     library = "docks"
     question = ["is anyone on the loading bay?"]
@@ -178,6 +180,7 @@ class Settings(BaseSettings):
     )
 
     home: Path | None = None
+    database: str | None = None
     index: IndexTable = IndexTable()
     ask: AskTable = AskTable()
     search: SearchTable = SearchTable()
@@ -202,8 +205,9 @@ class Settings(BaseSettings):
         table = getattr(self, command, None)
         if not isinstance(table, _Table) or isinstance(table, ReportTable):  # that one holds no flags
             table = _Table()
+        shared = {"home": self.home, "database": self.database}
         values = table.model_dump(exclude_none=True)
-        return {"home": self.home, **values} if self.home is not None else values
+        return {**{name: value for name, value in shared.items() if value is not None}, **values}
 
     @property
     def retention_days(self) -> dict[str, float]:

@@ -15,6 +15,15 @@ import typer
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 HOME = Path(".proofreel")
 
@@ -54,6 +63,7 @@ def search(
     ] = 0.0,
     limit: Annotated[int, typer.Option(help="Most results.")] = 10,
     home: Home = HOME,
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +82,7 @@ def search(
         min_score=min_score,
         limit=limit,
     )
-    with open_searcher(home, parse_query(query).text) as searcher:
+    with open_searcher(home, parse_query(query).text, database=database) as searcher:
         result = searcher.find(query, filters=filters)
     if as_json:
         from search.documents import search_document
@@ -97,6 +107,7 @@ def show(
     ] = None,
     clip: Annotated[Path | None, typer.Option(help="Write the moment with its boxes as this MP4.")] = None,
     home: Home = HOME,
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +115,7 @@ def show(
     from search.showing import show as show_moment
     from storage.database import Database
 
-    with Database.open(home) as db:
+    with Database.open(home, url=database) as db:
         shown = show_moment(db, moment, frame=frame, clip=clip)
     if as_json:
         from search.documents import show_document

@@ -14,6 +14,7 @@ from grounding.evidence import Box
 from search.merging import Candidate
 from search.results import Evidence, Hit, Part, Why
 from storage.clock import stored_date
+from storage.listing import listed, paired
 from storage.paths import text_to_path
 
 MOST_CLAIMS = 5
@@ -96,7 +97,7 @@ def _videos(session: Session, ids: set[int], *, library_id: int | None) -> dict[
         " file.missing_since"
         " FROM video LEFT JOIN file ON file.video_id = video.id"
         " LEFT JOIN library ON library.id = file.library_id"
-        " WHERE video.id IN (SELECT value FROM json_each(:ids))"
+        f" WHERE video.id IN ({listed(session, 'ids')})"
         " ORDER BY video.id, file.missing_since IS NOT NULL, file.id"
     )
     rows: dict[int, list[Sequence[object]]] = {}
@@ -127,8 +128,8 @@ def best_claims(
     """
     pairs = [(number, moment) for number, moments in enumerate(groups) for moment in moments]
     query = text(
-        "WITH ours (hit, moment) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')"
-        " FROM json_each(:pairs)), turns AS (SELECT hit, claim.*, count(*) OVER (PARTITION BY hit) AS num,"
+        f"WITH ours (hit, moment) AS ({paired(session, 'pairs')}),"
+        " turns AS (SELECT hit, claim.*, count(*) OVER (PARTITION BY hit) AS num,"
         " row_number() OVER (PARTITION BY hit, subject ORDER BY coalesce(confidence, 0.0) DESC, time_s, id)"
         " AS turn FROM ours JOIN claim ON claim.moment_id = ours.moment),"
         " places AS (SELECT *, row_number() OVER (PARTITION BY hit"
@@ -152,7 +153,7 @@ def best_claims(
 def boxes_of(session: Session, claims: Sequence[int]) -> Mapping[int, tuple[Box, ...]]:
     """The boxes of each claim, in their order."""
     query = text(
-        "SELECT claim_id, x1, y1, x2, y2 FROM box WHERE claim_id IN (SELECT value FROM json_each(:claims))"
+        f"SELECT claim_id, x1, y1, x2, y2 FROM box WHERE claim_id IN ({listed(session, 'claims')})"
         " ORDER BY claim_id, position"
     )
     found: dict[int, tuple[Box, ...]] = {}

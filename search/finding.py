@@ -27,20 +27,12 @@ from search.results import Searched, SearchResult, Why
 from search.retrieval import by_vector, by_words, names_there
 from search.scope import Scope, resolve
 from storage.database import Database
+from storage.listing import listed
 from storage.vectors import VectorIndex, open_index
 
 _LIST_LENGTHS = (200, 1_000, 5_000)
 _MOST_EXAMINED = 200
 _CHUNK = 32
-
-_MOMENTS = text(
-    "SELECT id, video_id, start_s, end_s, text, source FROM moment"
-    " WHERE id IN (SELECT value FROM json_each(:ids))"
-)
-_SUBJECTS = text(
-    "SELECT moment_id, subject, max(coalesce(confidence, 0.0)) FROM claim"
-    " WHERE moment_id IN (SELECT value FROM json_each(:ids)) GROUP BY moment_id, subject"
-)
 
 
 class Embedder(Protocol):
@@ -261,13 +253,21 @@ class _Ranking:
 
 
 def _candidates(session: Session, ids: Sequence[int]) -> dict[int, Candidate]:
-    return {row[0]: Candidate(*row) for row in session.execute(_MOMENTS, {"ids": json.dumps(ids)})}
+    query = text(
+        "SELECT id, video_id, start_s, end_s, text, source FROM moment"
+        f" WHERE id IN ({listed(session, 'ids')})"
+    )
+    return {row[0]: Candidate(*row) for row in session.execute(query, {"ids": json.dumps(ids)})}
 
 
 def _subjects(session: Session, ids: Sequence[int]) -> dict[int, dict[str, float]]:
     """For each moment its claims' subjects with their highest confidence."""
+    query = text(
+        "SELECT moment_id, subject, max(coalesce(confidence, 0.0)) FROM claim"
+        f" WHERE moment_id IN ({listed(session, 'ids')}) GROUP BY moment_id, subject"
+    )
     subjects: dict[int, dict[str, float]] = {}
-    for moment, subject, confidence in session.execute(_SUBJECTS, {"ids": json.dumps(ids)}):
+    for moment, subject, confidence in session.execute(query, {"ids": json.dumps(ids)}):
         subjects.setdefault(moment, {})[subject] = confidence
     return subjects
 

@@ -44,12 +44,12 @@ def _load_and_embed(text: str) -> tuple[Any, Any]:
 
 
 @contextmanager
-def open_searcher(home: Path, query: str) -> Iterator[Searcher]:
-    """A searcher over `home` for one `query` (as `search.query.Query.text`)."""
+def open_searcher(home: Path, query: str, *, database: str | None = None) -> Iterator[Searcher]:
+    """A searcher over `home` (and the database at that URL) for one `query`, as `search.query.Query.text`."""
     embedder = EarlyEmbedder(query)
     from engines.naming import NameMatcher
     from search.finding import Searcher
     from storage.database import Database
 
-    with Database.open(home) as db:
+    with Database.open(home, url=database) as db:
         yield Searcher(db, home, embedder=embedder, matcher=NameMatcher(embedder))

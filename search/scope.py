@@ -23,6 +23,7 @@ from engines.spotter.vocabulary import load_vocabulary
 from grounding.evidence import Span
 from search.filters import Filters
 from storage.clock import stored_date
+from storage.listing import listed
 
 Ids = npt.NDArray[np.int64]
 
@@ -75,7 +76,7 @@ switched away from.
 
 def in_view(session: Session, ids: Ids) -> npt.NDArray[np.bool_]:
     """Which of the moments `ids` there are and are shown."""
-    query = text(f"SELECT id FROM moment WHERE id IN (SELECT value FROM json_each(:ids)) AND {IN_VIEW}")
+    query = text(f"SELECT id FROM moment WHERE id IN ({listed(session, 'ids')}) AND {IN_VIEW}")
     shown = session.scalars(query, {"ids": json.dumps(ids.tolist())})
     return np.isin(ids, np.fromiter(shown, dtype=np.int64))
 
@@ -85,7 +86,7 @@ def in_library(column: str) -> str:
     none.
     """
     inside = f"SELECT 1 FROM file WHERE file.video_id = {column} AND file.library_id = :library"
-    return f"(:library IS NULL OR EXISTS ({inside}))"
+    return f"(CAST(:library AS BIGINT) IS NULL OR EXISTS ({inside}))"
 
 
 def _library_id(session: Session, name: str) -> int:
@@ -142,11 +143,12 @@ def _allowed(
     conditions = [in_library("moment.video_id"), IN_VIEW]
     values: dict[str, Any] = {"library": library_id}
     if subjects is not None:
-        labelled = "SELECT moment_id FROM claim WHERE subject IN (SELECT value FROM json_each(:subjects))"
+        wanted = listed(session, "subjects", of="text")
+        labelled = f"SELECT moment_id FROM claim WHERE subject IN ({wanted})"
         conditions.append(f"moment.id IN ({labelled})")
         values["subjects"] = json.dumps(subjects)
     if spans is not None:
-        conditions.append("moment.video_id IN (SELECT value FROM json_each(:videos))")
+        conditions.append(f"moment.video_id IN ({listed(session, 'videos')})")
         values["videos"] = json.dumps(list(spans))
     columns = "id" if spans is None else "id, video_id, start_s, end_s"
     query = f"SELECT {columns} FROM moment WHERE {' AND '.join(conditions)} ORDER BY id"

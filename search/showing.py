@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engines.english import noun
@@ -22,6 +21,7 @@ from search.originals import known, original
 from search.overlays import Trail, overlays_at
 from search.results import Evidence
 from storage.database import Database
+from storage.schema import TrackRow
 
 if TYPE_CHECKING:
     from video.frames import Frame, FrameSource, Image
@@ -153,10 +153,10 @@ def _is_id(moment: int) -> bool:
 def _trails(session: Session, segment: int, claims: Sequence[Evidence]) -> tuple[Trail, ...]:
     """The segment's tracks of the things that the claims are about."""
     wanted = {noun(claim.subject) for claim in claims}
-    query = text("SELECT label, points FROM track WHERE segment_id = :segment ORDER BY id")
+    query = select(TrackRow.label, TrackRow.points).where(TrackRow.segment_id == segment)
     return tuple(
-        Trail(label=label, points=tuple((p[0], Box(*p[2:6])) for p in json.loads(points)))
-        for label, points in session.execute(query, {"segment": segment})
+        Trail(label=label, points=tuple((p[0], Box(*p[2:6])) for p in points))
+        for label, points in session.execute(query.order_by(TrackRow.id))
         if noun(label) in wanted
     )
 

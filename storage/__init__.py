@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from storage.commits import commit_segment
     from storage.database import Database
+    from storage.drivers import Driver, driving
     from storage.generations import Generation, build_generation, refresh_generation
     from storage.jobs import (
         next_job,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         record_attempt,
         retry_quarantined,
     )
+    from storage.leases import Lease, LeaseLost, claim, new_owner, owner_of, release, renew
     from storage.lock import HomeLock
     from storage.paths import path_to_text, text_to_path
     from storage.reports import LibraryTotals, library_totals
@@ -58,10 +60,13 @@ __all__ = [
     "ClaimRow",
     "CoverageRow",
     "Database",
+    "Driver",
     "FileFacts",
     "Generation",
     "HomeLock",
     "KnownFile",
+    "Lease",
+    "LeaseLost",
     "LibraryTotals",
     "MomentRow",
     "PendingJob",
@@ -78,7 +83,9 @@ __all__ = [
     "VectorStats",
     "VideoFacts",
     "build_generation",
+    "claim",
     "commit_segment",
+    "driving",
     "ensure_library",
     "ensure_run",
     "ensure_video",
@@ -86,8 +93,10 @@ __all__ = [
     "known_files",
     "library_totals",
     "mark_missing",
+    "new_owner",
     "next_job",
     "open_index",
+    "owner_of",
     "path_to_text",
     "plan_jobs",
     "prune",
@@ -96,6 +105,8 @@ __all__ = [
     "record_attempt",
     "record_file",
     "refresh_generation",
+    "release",
+    "renew",
     "retry_quarantined",
     "standing_questions",
     "text_to_path",
@@ -104,15 +115,18 @@ __all__ = [
 
 _CATALOG = "ensure_library ensure_run ensure_video known_files mark_missing record_file video_of_content"
 _JOBS = "next_job plan_jobs quarantine_job question_set_hash record_attempt retry_quarantined"
+_LEASES = "Lease LeaseLost claim new_owner owner_of release renew"
 _MODULE_OF = {
     **dict.fromkeys(_CATALOG.split(), "catalog"),
     **dict.fromkeys(_JOBS.split(), "jobs"),
+    **dict.fromkeys(_LEASES.split(), "leases"),
     **dict.fromkeys(("Generation", "build_generation", "refresh_generation"), "generations"),
     **dict.fromkeys(("LibraryTotals", "library_totals"), "reports"),
     **dict.fromkeys(("Pruned", "Retention", "prune"), "retention"),
     **dict.fromkeys(("keep_standing_questions", "standing_questions"), "standing"),
     **dict.fromkeys(("VectorIndex", "VectorStats", "open_index"), "vectors"),
     "Database": "database",
+    **dict.fromkeys(("Driver", "driving"), "drivers"),
     "HomeLock": "lock",
     "commit_segment": "commits",
     "path_to_text": "paths",

@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grounding.errors import StorageError, printable
-from storage.database import FILE_NAME, Database, connect
+from storage import dumps
+from storage.address import FILE_NAME, Address, address_of, remember
+from storage.database import Database
 from storage.failures import primary_code, told
 from storage.lock import HomeLock
+from storage.sqlite import connect
 from storage.versions import refuse_newer
 
 _SIDE_FILES = ("-wal", "-shm")
@@ -20,16 +23,34 @@ _SIDE_FILES = ("-wal", "-shm")
 def backup(db: Database, out: Path) -> Path:
     """Copy the database to the new file `out`, whole and consistent while others write to it.
 
-    Raises `ValueError` when `out` exists, `StorageError` when it can't be written. Vector indexes are not
-    in it: they are rebuilt from it.
+    A copy of a PostgreSQL database is what `pg_dump` writes. Raises `ValueError` when `out` exists,
+    `StorageError` when it can't be written. Vector indexes are not in it: they are rebuilt from it.
     """
     if out.exists():
         raise ValueError(f"{printable(out)} exists; give the backup a new name")
-    copy_database(db.path, out)
+    _copy(db.address, out)
     return out
 
 
-def restore(home: Path, copy: Path) -> Path | None:
+def copy_of(address: Address, *, named: str = "") -> Path:
+    """Copy the database to a new file in the home's `backups`, with `named` and the time in its name."""
+    ending = "db" if address.url is None else "dump"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    out = address.home / "backups" / f"proofreel-{named}{'-' if named else ''}{stamp}.{ending}"
+    with told(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    _copy(address, out)
+    return out
+
+
+def _copy(address: Address, out: Path) -> None:
+    if address.url is None:
+        copy_database(address.path, out)
+    else:
+        dumps.dump(address, out)
+
+
+def restore(home: Path, copy: Path, *, url: str | None = None) -> Path | None:
     """Put `copy` in the place of the home's database; gives where the replaced one was kept, or None.
 
     The copy is checked first and holds no older program's schema longer than until the next `index` or
@@ -40,6 +61,13 @@ def restore(home: Path, copy: Path) -> Path | None:
         raise ValueError(
             f"there is no backup {printable(copy)}; give the file that `proofreel db backup` made"
         )
+    address = address_of(home, url)
+    if address.url is not None:
+        with told(home):
+            home.mkdir(parents=True, exist_ok=True)
+        kept = dumps.restore(address, copy, keep=lambda: copy_of(address, named="replaced"))
+        remember(address)
+        return kept
     _require_sound(copy)
     with told(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -101,7 +129,7 @@ def _require_sound(copy: Path) -> None:
                 f"{printable(copy)} is no copy of a Proofreel database; "
                 "give the file that `proofreel db backup` made"
             )
-        refuse_newer(_version(connection), path=copy)
+        refuse_newer(_version(connection), label=printable(copy))
         problems = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if problems != "ok":
         raise StorageError(f"{printable(copy)} is damaged ({problems}); give another backup")

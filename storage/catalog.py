@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from grounding.errors import Path
 from storage.clock import iso_date, now
+from storage.inserting import ensure
 from storage.paths import path_to_text, text_to_path
 from storage.rows import FileFacts, KnownFile, VideoFacts
 from storage.schema import File, Library, Run, Video
@@ -22,19 +23,13 @@ from storage.text import storable
 
 def ensure_library(session: Session, name: str) -> int:
     """The id of the library called `name`."""
-    name = storable(name)
-    found = session.scalar(select(Library.id).where(Library.name == name))
-    if found is not None:
-        return found
-    return _insert(session, Library, {"name": name, "created_at": now()})
+    values = {"name": storable(name), "created_at": now()}
+    return ensure(session, Library, values, known_by=["name"])[0]
 
 
 def ensure_video(session: Session, facts: VideoFacts) -> int:
     """The id of the video with this content. What is stored of a known one stays as it is."""
-    found = session.scalar(select(Video.id).where(Video.content_hash == facts.content_hash))
-    if found is not None:
-        return found
-    return _insert(
+    return ensure(
         session,
         Video,
         {
@@ -55,16 +50,14 @@ def ensure_video(session: Session, facts: VideoFacts) -> int:
             "created_at": now(),
             "missing_s": facts.missing_s,
         },
-    )
+        known_by=["content_hash"],
+    )[0]
 
 
 def ensure_run(session: Session, *, fingerprint: str, engine: str, config: Mapping[str, Any]) -> int:
     """The id of the run with this fingerprint; `config` is what JSON can hold."""
-    found = session.scalar(select(Run.id).where(Run.fingerprint == fingerprint))
-    if found is not None:
-        return found
     values = {"fingerprint": fingerprint, "engine": engine, "config": dict(config), "created_at": now()}
-    return _insert(session, Run, values)
+    return ensure(session, Run, values, known_by=["fingerprint"])[0]
 
 
 def video_of_content(session: Session, content_hash: str) -> int | None:
@@ -95,8 +88,9 @@ def known_files(session: Session, library_id: int) -> dict[str, KnownFile]:
 
 def record_file(session: Session, facts: FileFacts, *, library_id: int) -> int:
     """Store a path as it was found just now; gives its id. A path that was missing is there again."""
-    path = path_to_text(facts.path)
     values = {
+        "library_id": library_id,
+        "path": path_to_text(facts.path),
         "video_id": facts.video_id,
         "size_bytes": facts.size_bytes,
         "mtime_ns": facts.mtime_ns,
@@ -104,30 +98,23 @@ def record_file(session: Session, facts: FileFacts, *, library_id: int) -> int:
         "seen_at": now(),
         "missing_since": None,
     }
-    found = session.scalar(select(File.id).where(File.library_id == library_id, File.path == path))
-    if found is None:
-        return _insert(session, File, {"library_id": library_id, "path": path, **values})
-    session.execute(update(File).where(File.id == found).values(values))
+    found, is_new = ensure(session, File, values, known_by=["library_id", "path"])
+    if not is_new:
+        session.execute(update(File).where(File.id == found).values(values))
     return found
 
 
 def mark_missing(session: Session, paths: Iterable[Path], *, library_id: int) -> int:
     """Note that files are gone; gives how many. What is known of their videos stays and can be found."""
     marked = 0
-    for path in paths:
+    for path in sorted(map(path_to_text, paths)):  # in one order: two drivers would wait for each other
         marked += _changed(
             session,
             update(File)
-            .where(
-                File.library_id == library_id, File.path == path_to_text(path), File.missing_since.is_(None)
-            )
+            .where(File.library_id == library_id, File.path == path, File.missing_since.is_(None))
             .values(missing_since=now()),
         )
     return marked
-
-
-def _insert(session: Session, table: Any, values: dict[str, Any]) -> int:
-    return int(session.execute(insert(table).values(values).returning(table.id)).scalar_one())
 
 
 def _changed(session: Session, statement: Any) -> int:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from storage.database import Database, connect
+from storage.database import Database
 from storage.failures import primary_code, told
+from storage.schema import Base
 from storage.seen import out_of_step
+from storage.sqlite import connect
 
 _READ_ONLY = (
     "whether the full-text index is in step with the moments: that needs a home that can be written; "
@@ -18,7 +20,9 @@ _READ_ONLY = (
 )
 
 _QUERIES = {
-    "claims without a box": "SELECT id FROM claim WHERE id NOT IN (SELECT claim_id FROM box)",
+    "claims without a box": (
+        "SELECT id FROM claim c WHERE NOT EXISTS (SELECT 1 FROM box b WHERE b.claim_id = c.id) ORDER BY id"
+    ),
     "segments done without an answer to each question": (
         "SELECT s.id FROM segment s JOIN job_question q ON q.job_id = s.job_id WHERE s.state = 'done'"
         " AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.segment_id = s.id AND a.question_id = q.question_id)"
@@ -66,19 +70,50 @@ def check(db: Database) -> Checked:
     """Everything that is wrong with the database; no finding when it is sound. Reads all of it."""
     with db.reading() as session:
         connection = session.connection()
-        damage = _rows(connection, "PRAGMA integrity_check")
-        if damage != ["ok"]:
+        damage = _damage_on_server(connection) if db.is_shared else _damage_in_file(connection)
+        if damage:
             return Checked(findings=(_finding("damage in the file", damage),))
-        found = [("rows without their parent", _rows(connection, "PRAGMA foreign_key_check"))]
+        orphans = _orphans(connection) if db.is_shared else _rows(connection, "PRAGMA foreign_key_check")
+        found = [("rows without their parent", orphans)]
         found += [(what, _rows(connection, query)) for what, query in _QUERIES.items()]
         seen = [f"video {video} run {run}" for video, run in out_of_step(session)]
         found.append(("sums of coverage out of step with it", seen))
-    full_text = _full_text(db)
+    # PostgreSQL makes the words of a moment anew whenever its text changes, by itself.
+    full_text = [] if db.is_shared else _full_text(db)
     found.append(("full-text index out of step", full_text or []))
     return Checked(
         findings=tuple(_finding(what, rows) for what, rows in found if rows),
         not_checked=(_READ_ONLY,) if full_text is None else (),
     )
+
+
+def _damage_in_file(connection: sa.Connection) -> list[str]:
+    said = _rows(connection, "PRAGMA integrity_check")
+    return [] if said == ["ok"] else said
+
+
+def _damage_on_server(connection: sa.Connection) -> list[str]:
+    """Pages that failed their checksum, and indexes that the server itself calls unusable."""
+    return _rows(
+        connection,
+        "SELECT 'pages with a bad checksum:', checksum_failures FROM pg_stat_database"
+        " WHERE datname = current_database() AND checksum_failures > 0 UNION ALL"
+        " SELECT 'index ' || indexrelid::regclass, NULL FROM pg_index WHERE NOT indisvalid",
+    )
+
+
+def _orphans(connection: sa.Connection) -> list[str]:
+    """Rows whose parent isn't there: the server lets none in, but its own checks can be turned off."""
+    orphans = []
+    for table in Base.metadata.sorted_tables:
+        for key in (key for column in table.columns for key in column.foreign_keys):
+            named, parent = key.column.table.name, key.column.table.alias("parent")
+            lost = sa.select(sa.literal(table.name), key.parent, sa.literal(named)).where(
+                key.parent.is_not(None),
+                ~sa.exists().where(parent.c[key.column.name] == key.parent),
+            )
+            orphans += [" ".join(map(str, row)) for row in connection.execute(lost)]
+    return orphans
 
 
 def _full_text(db: Database) -> list[str] | None:
@@ -100,7 +135,7 @@ def _full_text(db: Database) -> list[str] | None:
 
 
 def _rows(connection: sa.Connection, query: str) -> list[str]:
-    return [" ".join(map(str, row)) for row in connection.exec_driver_sql(query)]
+    return [" ".join(map(str, row)) for row in connection.execute(sa.text(query))]
 
 
 def _finding(what: str, rows: list[str]) -> Finding:

@@ -6,6 +6,7 @@ What needs SQLAlchemy or FAISS is imported inside the commands: every other comm
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 HOME = Path(".proofreel")
 RETENTION_DAYS = "proofreel.retention_days"
@@ -37,18 +47,20 @@ def register(app: typer.Typer) -> None:
 
 
 @db_app.command("upgrade")
-def upgrade(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+def upgrade(
+    home: Home = HOME, database: DatabaseUrl = None, config: Config = None, as_json: AsJson = False
+) -> None:
     """Bring an older database to this program's schema, after a backup."""
-    from storage.database import FILE_NAME
+    from storage.address import address_of
     from storage.lock import HomeLock
     from storage.upgrading import create_or_upgrade
     from storage.versions import CURRENT, no_index
 
-    path = home / FILE_NAME
-    if not path.exists():
+    address = address_of(home, database)
+    if address.url is None and not address.path.exists():
         raise StorageError(no_index(home))
-    with HomeLock(home):
-        kept = create_or_upgrade(path)
+    with nullcontext() if address.url is not None else HomeLock(home):
+        kept = create_or_upgrade(address)
     line = f"the schema is {CURRENT}" + ("" if kept is None else f"; the backup is {printable(kept)}")
     _say(as_json, line, _db("upgrade", home, backup=_text(kept)))
 
@@ -57,20 +69,23 @@ def upgrade(home: Home = HOME, config: Config = None, as_json: AsJson = False) -
 def backup(
     out: Annotated[Path | None, typer.Argument(help="The new file; by default one in HOME/backups.")] = None,
     home: Home = HOME,
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy the database while it is in use; the vector index is not in the copy, it can be rebuilt."""
     from storage.backup import backup as copy
+    from storage.backup import copy_of
     from storage.database import Database
     from storage.failures import told
 
-    with Database.open(home) as db:
+    with Database.open(home, url=database) as db:
         if out is None:
-            out = db.home / "backups" / f"proofreel-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
-        with told(out.parent):
-            out.parent.mkdir(parents=True, exist_ok=True)
-        copy(db, out)
+            out = copy_of(db.address)
+        else:
+            with told(out.parent):
+                out.parent.mkdir(parents=True, exist_ok=True)
+            copy(db, out)
     _say(as_json, f"the backup is {printable(out)}", _db("backup", home, backup=_text(out)))
 
 
@@ -78,19 +93,22 @@ def backup(
 def restore(
     copy: Annotated[Path, typer.Argument(help="A file that `proofreel db backup` made.")],
     home: Home = HOME,
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in the place of the database; what it replaces is kept in HOME/backups."""
     from storage.backup import restore as put_back
 
-    kept = put_back(home, copy)
+    kept = put_back(home, copy, url=database)
     line = f"{printable(copy)} is back" + ("" if kept is None else f"; what it replaced is {printable(kept)}")
     _say(as_json, line, _db("restore", home, backup=_text(copy), replaced=_text(kept)))
 
 
 @db_app.command("check")
-def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+def check(
+    home: Home = HOME, database: DatabaseUrl = None, config: Config = None, as_json: AsJson = False
+) -> None:
     """Read everything and name what is wrong. Exit code 1 when something is.
 
     In a home that can't be written some checks can't be made; they are named, and are no fault.
@@ -98,7 +116,7 @@ def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> 
     from storage.checking import check as find
     from storage.database import Database
 
-    with Database.open(home) as db:
+    with Database.open(home, url=database) as db:
         checked = find(db)
     lines = [f"{f.what}: {f.count} ({', '.join(f.examples)})" for f in checked.findings]
     nothing = "nothing is wrong with what was checked" if checked.not_checked else "nothing is wrong"
@@ -119,6 +137,7 @@ def prune(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, say what would be.")] = False,
     home: Home = HOME,
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +146,7 @@ def prune(
     `index` does the same at its end. What people ruled on stays, with what it stands on.
     """
     from storage.database import Database
-    from storage.lock import HomeLock
+    from storage.drivers import sole
     from storage.retention import Retention
     from storage.retention import prune as delete
 
@@ -136,20 +155,22 @@ def prune(
         raise ValueError("no library keeps for a limited time; set retention_days in its [libraries.NAME]")
     at = datetime.now(UTC)
     kept = [Retention.of(library, days=number, at=at) for library, number in days.items()]
-    with Database.open(home) as db, HomeLock(db.home):
+    with Database.open(home, url=database) as db, sole(db):
         pruned = delete(db, kept, dry_run=dry_run)
     document = _db("prune", home, pruned={**pruned.document(), "dry_run": dry_run})
     _say(as_json, pruned.told(dry_run=dry_run), document)
 
 
 @vectors_app.command("rebuild")
-def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+def rebuild(
+    home: Home = HOME, database: DatabaseUrl = None, config: Config = None, as_json: AsJson = False
+) -> None:
     """Build the vector index again from the database."""
     from storage.database import Database
+    from storage.drivers import sole
     from storage.generations import build_generation, embedders
-    from storage.lock import HomeLock
 
-    with Database.open(home) as db, HomeLock(db.home):
+    with Database.open(home, url=database) as db, sole(db):
         with db.reading() as session:
             names = embedders(session)
         found = [build_generation(db, db.home, embedder=name) for name in names]
@@ -160,12 +181,14 @@ def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -
 
 
 @vectors_app.command("verify")
-def verify(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
+def verify(
+    home: Home = HOME, database: DatabaseUrl = None, config: Config = None, as_json: AsJson = False
+) -> None:
     """Check the files of the vector index against the database. Exit code 1 when one can't be used."""
     from storage.database import Database
     from storage.generations import verify as look
 
-    with Database.open(home) as db:
+    with Database.open(home, url=database) as db:
         verdicts = look(db, db.home)
     lines = [_line(verdict) for verdict in verdicts] or ["there is no vector index yet"]
     _say(as_json, "\n".join(lines), _vectors("verify", home, [_verdict(v) for v in verdicts]))

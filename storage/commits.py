@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Box, Span
 from storage.clock import now
 from storage.jobs import finish_if_complete
+from storage.leases import Lease, lost
 from storage.painting import Stretch
+from storage.postgres import Lock, hold
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
     Answer,
@@ -44,17 +46,26 @@ class _Owner:
     job_id: int
     run_id: int
     video_id: int
+    lease_token: str | None
     start_s: float
     end_s: float
 
 
-def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool:
+def commit_segment(
+    session: Session, segment_id: int, rows: SegmentRows, *, lease: Lease | None = None
+) -> bool:
     """Write everything that a segment gave and set it done; its job too when this was its last one.
 
     False, with nothing written, when the segment is done already. Take a session of `Database.writing()`:
     a crash before that ends leaves the segment pending and no row of it. Raises ValueError for an unknown
-    segment, or when `rows` doesn't answer each question of the job once.
+    segment, or when `rows` doesn't answer each question of the job once; `LeaseLost` when the job went to
+    another driver since `lease` was given.
     """
+    owner = _owner(session, segment_id)
+    if lease is not None and owner.lease_token != lease.token:
+        if _is_done(session, segment_id):  # by a try of ours that was cut off when it had come through
+            return False
+        raise lost(lease)
     won = cast(
         CursorResult[Any],
         session.execute(
@@ -63,10 +74,11 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
             .values(state="done", committed_at=now())
         ),
     )
-    owner = _owner(session, segment_id)
     if won.rowcount != 1:
         return False
     _require_every_question(session, owner, rows.answers)
+    # An index of vectors covers all moments up to an id, so none may appear below it later.
+    hold(session, Lock.MOMENTS)
     _insert_answers(session, owner, rows)
     _insert_seen(session, owner, rows)
     finish_if_complete(session, owner.job_id)
@@ -74,17 +86,21 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
 
 
 def _owner(session: Session, segment_id: int) -> _Owner:
+    """Its job is ours to the end of the transaction: of two commits the second sees that it is the last."""
     found = session.execute(
-        select(Segment.id, Job.id, Job.run_id, Job.video_id, Video.start_s, Video.end_s)
+        select(Segment.id, Job.id, Job.run_id, Job.video_id, Job.lease_token, Video.start_s, Video.end_s)
         .join(Job, Job.id == Segment.job_id)
         .join(Video, Video.id == Job.video_id)
         .where(Segment.id == segment_id)
-        # Of several drivers' segments of one video, one at a time adds to what was seen of it.
-        .with_for_update(of=Video)
+        .with_for_update(key_share=True, of=Job)
     ).one_or_none()
     if found is None:
         raise ValueError(f"there is no segment {segment_id}; plan its job first")
     return _Owner(*found)
+
+
+def _is_done(session: Session, segment_id: int) -> bool:
+    return session.scalar(select(Segment.state).where(Segment.id == segment_id)) == "done"
 
 
 def _require_every_question(session: Session, owner: _Owner, answers: Sequence[AnswerRow]) -> None:

@@ -1,69 +1,78 @@
-"""The database of a home folder: one writer at a time, any number of readers, no lost update.
+"""The database of a home: no lost update, whole commits, and readers who see one snapshot.
 
-This version serves SQLite only (`proofreel.db` in the home folder). The schema and the statements keep to
-what PostgreSQL has as well; the set-up here is what is SQLite's own.
+By default it is SQLite's `proofreel.db` in the home, with one writer at a time. A URL names a PostgreSQL
+database instead, in which several drivers may work at once. What differs is in `storage.sqlite` and
+`storage.postgres`.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from grounding.errors import StorageError, printable
-from storage.failures import told
+from grounding.errors import StorageError
+from storage import postgres, sqlite
+from storage.address import FILE_NAME, Address, address_of, remember
+from storage.failures import ServerLost, told
 from storage.mounts import refuse_network_disk
 from storage.versions import no_index, require_current, stored_version
 
-FILE_NAME = "proofreel.db"
-BUSY_TIMEOUT_S = 30.0
+__all__ = ["FILE_NAME", "Database"]
+
+_PAUSE_S = 0.5
+
+T = TypeVar("T")
 
 
 class Database:
     """An open home. Safe for several threads and processes, not to be carried across a fork.
 
-    `home` is the folder, `path` the database file in it.
+    `home` is the folder, `label` how its database is named to people.
     """
 
-    def __init__(self, home: Path) -> None:
-        """Use `Database.open`, which checks that the file can be used."""
-        self.home = home
-        self.path = home / FILE_NAME
+    def __init__(self, address: Address) -> None:
+        """Use `Database.open`, which checks that the database can be used."""
+        self.address = address
+        self.home = address.home
+        self.label = address.label
+        self.patience_s = 0.0
+        """How long a server that went away is waited for."""
         self._pid = os.getpid()
-        self._write_engine = _engine(self.path, writes=True)
-        self._read_engine = _engine(self.path, writes=False)
+        self._write_engine = _engine(address, writes=True)
+        self._read_engine = _engine(address, writes=False)
 
     @classmethod
     def open(cls, home: Path, *, url: str | None = None, create: bool = False) -> Database:
-        """Open the database of `home`.
+        """Open the database of `home`: the one at `url`, the one that the home remembers, or its own file.
 
-        With `create` the folder and the database are made when they are missing, and an older schema is
+        With `create` the folder and the tables are made when they are missing, and an older schema is
         upgraded after a backup (in `backups/`). Without it a missing database or an older schema is a
-        `StorageError` that names the command to run. Also a `StorageError`: a newer schema, a file that is
-        no database, a damaged one, a home that can't be written (with `create`), a network file system.
-        `url` of anything but SQLite is a `ValueError`.
+        `StorageError` that names the command to run. Also a `StorageError`: a newer schema, what is no
+        database of ours, a damaged one, a home that can't be written (with `create`), a server that can't be
+        reached, SQLite on a network file system. `url` of anything but PostgreSQL is a `ValueError`.
         """
-        home = _home_of(home, url=url)
-        path = home / FILE_NAME
+        address = address_of(home, url)
         if create:
-            with told(home):
-                home.mkdir(parents=True, exist_ok=True)
-                _require_writable(home)
-        elif not path.exists():
+            with told(address.home):
+                address.home.mkdir(parents=True, exist_ok=True)
+                _require_writable(address.home)
+        elif address.url is None and not address.path.exists():
             raise StorageError(no_index(home))
-        refuse_network_disk(home)
+        if address.url is None:
+            refuse_network_disk(address.home)
         if create:
             from storage.upgrading import create_or_upgrade
 
-            create_or_upgrade(path)
-        database = cls(home)
+            create_or_upgrade(address)
+            remember(address)
+        database = cls(address)
         try:
             database._check()
         except BaseException:
@@ -71,23 +80,67 @@ class Database:
             raise
         return database
 
+    @property
+    def path(self) -> Path:
+        """The file of a home that keeps its truth in SQLite."""
+        return self.address.path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several drivers may work in it at once."""
+        return self.address.url is not None
+
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction that holds the write lock from its start; commits at the end, or rolls back.
+        """One transaction; commits at the end, or rolls back. Don't nest it, and keep it short.
 
-        Keep it short: every other writer waits for it, `BUSY_TIMEOUT_S` seconds at most. Don't nest it.
+        On SQLite it holds the write lock from its start, and every other writer waits for it. On PostgreSQL
+        others write meanwhile: what was read may have changed, unless the row was locked.
         """
         self._refuse_fork()
-        with told(self.path), Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+        self._wait_for(self._write_engine)
+        with (
+            told(self.label),
+            Session(self._write_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             session.connection()
             yield session
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Give what `work` gives in one transaction; once more when a server went away during it.
+
+        `work` must be safe to do twice: what was cut off may have been committed. Raises `StorageError` when
+        the server isn't back after `patience_s` seconds.
+        """
+        give_up = time.monotonic() + self.patience_s
+        while True:
+            try:
+                with self.writing() as session:
+                    return work(session)
+            except ServerLost:
+                if time.monotonic() >= give_up:
+                    raise
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One snapshot of the database: what others commit meanwhile is not seen. Writing raises."""
         self._refuse_fork()
-        with told(self.path), Session(self._read_engine, expire_on_commit=False) as session:
+        self._wait_for(self._read_engine)
+        with told(self.label), Session(self._read_engine, expire_on_commit=False) as session:
             yield session
+
+    def holding(
+        self, lock: postgres.Lock, *, shared: bool = False, busy: str = ""
+    ) -> AbstractContextManager[None]:
+        """Hold one of the locks that PostgreSQL's drivers share, for as long as the block runs.
+
+        It is waited for; with `busy` it is not, and who can't have it is told that. On SQLite the `HomeLock`
+        keeps others away.
+        """
+        if not self.is_shared:
+            return nullcontext()
+        return postgres.held(self._write_engine, lock, label=self.label, shared=shared, busy=busy)
 
     def close(self) -> None:
         """Close every connection; a second time does nothing."""
@@ -101,31 +154,35 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _wait_for(self, engine: sa.Engine) -> None:
+        """Leave a connection that works in the pool, as soon as the server gives one."""
+        give_up = time.monotonic() + self.patience_s
+        while self.patience_s and self.is_shared:
+            try:
+                with told(self.label):
+                    engine.connect().close()
+                return
+            except ServerLost:
+                if time.monotonic() >= give_up:
+                    self.patience_s = 0.0  # whatever is still tried then, to clean up, waits no more
+                    raise
+                time.sleep(_PAUSE_S)
+
     def _check(self) -> None:
         with self.reading() as session:
-            require_current(stored_version(session.connection()), path=self.path)
+            require_current(stored_version(session.connection()), address=self.address)
 
     def _refuse_fork(self) -> None:
         if os.getpid() != self._pid:
             raise StorageError(
-                f"{printable(self.path)} was opened by process {self._pid} before a fork; "
-                "open it again in this one"
+                f"{self.label} was opened by process {self._pid} before a fork; open it again in this one"
             )
 
 
-def _home_of(home: Path, *, url: str | None) -> Path:
-    if url is None:
-        return home.absolute()
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise ValueError(
-            f"a database URL needs the form sqlite:////absolute/folder/{FILE_NAME}, not "
-            f"{parsed.render_as_string()}; this version keeps its data in SQLite only"
-        )
-    path = Path(parsed.database)
-    if path.name != FILE_NAME:
-        raise ValueError(f"the file of a database URL is named {FILE_NAME}, not {path.name}")
-    return path.parent.absolute()
+def _engine(address: Address, *, writes: bool) -> sa.Engine:
+    if address.url is None:
+        return sqlite.engine(address.path, writes=writes)
+    return postgres.engine(address, writes=writes)
 
 
 def _require_writable(home: Path) -> None:
@@ -135,37 +192,3 @@ def _require_writable(home: Path) -> None:
         probe.touch()
     finally:
         probe.unlink(missing_ok=True)
-
-
-def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
-    """A bare connection in autocommit mode; `mode` as in SQLite's URIs (`rw`, `rwc`, `ro`)."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    if not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
-        # A reader of a write-ahead log makes files beside the database; where it can't, nobody writes either.
-        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(
-        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-
-
-def _engine(path: Path, *, writes: bool) -> sa.Engine:
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: connect(path), poolclass=sa.QueuePool, max_overflow=-1
-    )
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _record: object) -> None:
-        # FULL, not NORMAL: after a power cut NORMAL may take back the last commits. Their moment ids would be
-        # given again while a vector index, already on disk, still holds the old ones; and a person's verdict
-        # can't be computed again. It costs one fsync a segment, some milliseconds.
-        for pragma in ("foreign_keys=ON", "synchronous=FULL", "cache_size=-65536"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # The driver's own BEGIN is deferred: two writers read the same value, one overwrites the other.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine

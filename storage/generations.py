@@ -26,6 +26,7 @@ from storage.clock import now
 from storage.database import Database
 from storage.embeddings import batches, first_dimension, latest_embedder
 from storage.failures import told
+from storage.postgres import Lock
 from storage.schema import Embedding, VectorGeneration
 
 FOLDER = "vectors"
@@ -110,9 +111,17 @@ def build_generation(
     and then no older one is left.
 
     Without `keep_previous` none is left beside it: it holds what was deleted. `factory` is a FAISS factory
-    string in place of `recipe`'s. Hold the `HomeLock`: two builders at once remove each other's files.
-    Raises `StorageError` when the file can't be written; what was there stays.
+    string in place of `recipe`'s. Hold the `HomeLock` of a home on SQLite: two builders at once remove each
+    other's files; on PostgreSQL the second one waits. Raises `StorageError` when the file can't be written;
+    what was there stays.
     """
+    with db.holding(Lock.VECTORS):
+        return _build(db, home, embedder=embedder, factory=factory, keep_previous=keep_previous)
+
+
+def _build(
+    db: Database, home: Path, *, embedder: str, factory: str | None = None, keep_previous: bool = True
+) -> Generation | None:
     with db.reading() as session:
         dimension = first_dimension(session, embedder=embedder)
     if dimension is None:
@@ -144,12 +153,17 @@ def build_generation(
 
 def refresh_generation(db: Database, home: Path, *, embedder: str) -> Generation | None:
     """The newest generation when it is sound and complete, else a new one; None without vectors."""
+    with db.holding(Lock.VECTORS):
+        return _refresh(db, home, embedder=embedder)
+
+
+def _refresh(db: Database, home: Path, *, embedder: str) -> Generation | None:
     with db.reading() as session:
         newest = next(iter(generations(session, home, embedder=embedder)), None)
         last = session.scalar(select(func.max(Embedding.moment_id)).where(Embedding.embedder == embedder))
     if newest is not None and newest.last_moment_id == last and damage(newest) is None:
         return newest
-    return build_generation(db, home, embedder=embedder)
+    return _build(db, home, embedder=embedder)
 
 
 def verify(db: Database, home: Path, *, embedder: str | None = None) -> list[Verdict]:

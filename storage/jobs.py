@@ -13,11 +13,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from grounding.evidence import Span
 from storage.clock import iso, now
+from storage.inserting import ensure
+from storage.leases import FREE, Lease, require
+from storage.listing import listed
+from storage.postgres import Lock, hold
 from storage.rows import CHARGED, Outcome, PendingJob, PendingSegment, StoredQuestion
 from storage.schema import Attempt, Job, JobQuestion, Question, Segment
 from storage.text import storable
@@ -42,7 +46,8 @@ def plan_jobs(
     so that the video is read once. A question of a quarantined job counts as asked until `retry_quarantined`.
     A planned job has no segments before `next_job` cuts it.
     """
-    wanted = tuple(dict.fromkeys((task, storable(text)) for task, text in questions))
+    hold(session, Lock.PLAN)
+    wanted = tuple(dict.fromkeys((task, storable(words)) for task, words in questions))
     asked = _asked(session, run_id)
     waiting = _not_begun_jobs(session, run_id)
     new: defaultdict[tuple[Asked, ...], list[int]] = defaultdict(list)
@@ -62,13 +67,21 @@ def plan_jobs(
         _ask(session, jobs, lacking, after=len(before))
 
 
-def next_job(session: Session, *, video_id: int, run_id: int, windows: Sequence[Span]) -> PendingJob | None:
-    """The oldest pending job of this video under this run, or None when nothing is left to do.
+def next_job(
+    session: Session, *, video_id: int, run_id: int, windows: Sequence[Span], lease: Lease | None = None
+) -> PendingJob | None:
+    """The oldest pending job of this video under this run, or None when nothing is left to do. With a lease
+    it is the leased one.
 
     One that was not begun is cut into `windows` (without any it is done); one that was keeps those that it
-    was cut into, and gives the segments that are not done yet. Call it again when the job is done.
+    was cut into, and gives the segments that are not done yet. Call it again when the job is done. Raises
+    `LeaseLost`.
     """
+    hold(session, Lock.PLAN, shared=True)
     pending = select(Job.id).where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
+    if lease is not None:
+        require(session, lease)
+        pending = pending.where(Job.id == lease.job_id)
     for job_id in session.scalars(pending.order_by(Job.id)).all():
         was_cut = session.scalar(select(Segment.id).where(Segment.job_id == job_id).limit(1)) is not None
         if not was_cut and windows:
@@ -84,12 +97,13 @@ def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
     session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "pending")
-        .values(state="quarantined", reason=storable(reason), finished_at=now())
+        .values(state="quarantined", reason=storable(reason), finished_at=now(), **FREE)
     )
 
 
 def retry_quarantined(session: Session, video_ids: Collection[int], *, run_id: int) -> int:
     """Put the videos' quarantined jobs of a run back in the queue, past attempts forgiven; gives how many."""
+    hold(session, Lock.PLAN)
     given_up = session.execute(
         select(Job.id, Job.video_id).where(Job.state == "quarantined", Job.run_id == run_id)
     )
@@ -132,34 +146,34 @@ def finish_if_complete(session: Session, job_id: int) -> None:
     session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "pending", ~left)
-        .values(state="done", finished_at=now())
+        .values(state="done", finished_at=now(), **FREE)
     )
 
 
 def _asked(session: Session, run_id: int) -> dict[int, set[Asked]]:
     """What every video was asked under a run, done or not, by video id."""
     asked: defaultdict[int, set[Asked]] = defaultdict(set)
-    for video_id, task, text in session.execute(
+    for video_id, task, words in session.execute(
         select(Job.video_id, Question.task, Question.text)
         .join(JobQuestion, JobQuestion.job_id == Job.id)
         .join(Question, Question.id == JobQuestion.question_id)
         .where(Job.run_id == run_id)
     ):
-        asked[video_id].add((task, text))
+        asked[video_id].add((task, words))
     return asked
 
 
 def _not_begun_jobs(session: Session, run_id: int) -> dict[int, tuple[int, tuple[Asked, ...]]]:
     """The id and the questions of the job that each video waits for, where it has no segment yet."""
     waiting: dict[int, tuple[int, tuple[Asked, ...]]] = {}
-    for video_id, job_id, task, text in session.execute(
+    for video_id, job_id, task, words in session.execute(
         select(Job.video_id, Job.id, Question.task, Question.text)
         .join(JobQuestion, JobQuestion.job_id == Job.id)
         .join(Question, Question.id == JobQuestion.question_id)
         .where(Job.run_id == run_id, Job.state == "pending", ~begun())
         .order_by(Job.id, JobQuestion.position)
     ):
-        waiting[video_id] = (job_id, (*waiting.get(video_id, (job_id, ()))[1], (task, text)))
+        waiting[video_id] = (job_id, (*waiting.get(video_id, (job_id, ()))[1], (task, words)))
     return waiting
 
 
@@ -170,29 +184,35 @@ def begun() -> ColumnElement[bool]:
 
 
 def _create(session: Session, video_ids: Sequence[int], *, run_id: int, questions: Sequence[Asked]) -> None:
-    common = {
-        "run_id": run_id,
-        "question_set": question_set_hash(questions),
-        "state": "pending",
-        "created_at": now(),
+    values = {
+        "videos": json.dumps(list(video_ids)),
+        "run": run_id,
+        "questions": question_set_hash(questions),
+        "now": now(),
     }
-    last = session.scalar(select(func.max(Job.id))) or 0
-    session.execute(insert(Job), [{"video_id": video_id, **common} for video_id in video_ids])
-    # The write lock is held: what is newer is ours.
-    _ask(session, session.scalars(select(Job.id).where(Job.id > last)).all(), questions, after=0)
+    # One statement for a hundred thousand of them.
+    made = session.scalars(
+        text(
+            "INSERT INTO job (video_id, run_id, question_set, state, created_at)"
+            " SELECT value, CAST(:run AS bigint), :questions, 'pending', :now"
+            f" FROM ({listed(session, 'videos')}) AS found RETURNING id"
+        ),
+        values,
+    )
+    _ask(session, made.all(), questions, after=0)
 
 
 def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *, after: int) -> None:
     """Put `questions` to each of the jobs, behind the `after` that it has."""
-    ids = [ensure_question(session, task, text) for task, text in questions]
-    session.execute(
-        insert(JobQuestion),
-        [
-            {"job_id": job_id, "question_id": question_id, "position": position}
-            for job_id in job_ids
-            for position, question_id in enumerate(ids, start=after)
-        ],
+    statement = text(
+        "INSERT INTO job_question (job_id, question_id, position)"
+        " SELECT value, CAST(:question AS bigint), CAST(:position AS bigint)"
+        f" FROM ({listed(session, 'jobs')}) AS found"
     )
+    jobs = json.dumps(list(job_ids))
+    for position, (task, words) in enumerate(questions, start=after):
+        question = ensure_question(session, task, words)
+        session.execute(statement, {"jobs": jobs, "question": question, "position": position})
 
 
 def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
@@ -207,10 +227,7 @@ def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
 
 def ensure_question(session: Session, task: str, text: str) -> int:
     """The id of the question with this task and (storable) text, made when it is missing."""
-    found = session.scalar(select(Question.id).where(Question.task == task, Question.text == text))
-    if found is not None:
-        return found
-    return session.execute(insert(Question).returning(Question.id), {"task": task, "text": text}).scalar_one()
+    return ensure(session, Question, {"task": task, "text": text}, known_by=["task", "text"])[0]
 
 
 def _pending(session: Session, job_id: int, *, resumed: bool) -> PendingJob:

@@ -5,7 +5,8 @@ Times are seconds of the file (double) beside the integer PTS; the time base sta
 `Z`.
 
 Integers are 64 bits wide everywhere (sizes, mtimes and PTS outgrow 32); SQLite's own integer already is, and
-only by that name does it number rows by itself.
+only by that name does it number rows by itself. Texts are compared byte by byte, as SQLite does: no other
+order, and no index that breaks with a newer C library.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -36,12 +38,15 @@ NAMING = {
 }
 
 
+_WAITING = text("state = 'pending'")
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar = {
         int: BigInteger().with_variant(Integer(), "sqlite"),
         float: Double,
-        str: Text,
+        str: Text().with_variant(Text(collation="C"), "postgresql"),
         dict[str, Any]: JSON,
         list[Any]: JSON,
         bytes: LargeBinary,
@@ -155,7 +160,8 @@ class StandingQuestion(Base):
 class Job(Base):
     """(video, question set, fingerprint): what is scheduled and retried. A new question is a new job.
 
-    `question_set` is the hash of the job's questions (`storage.jobs.question_set_hash`).
+    `question_set` is the hash of the job's questions (`storage.jobs.question_set_hash`). The lease names the
+    driver that works on it, where several may (`storage.leases`).
     """
 
     __tablename__ = "job"
@@ -163,6 +169,7 @@ class Job(Base):
         UniqueConstraint("video_id", "question_set", "run_id"),
         CheckConstraint("state IN ('pending', 'done', 'quarantined')", name="state"),
         Index(None, "state"),
+        Index(None, "run_id", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
@@ -172,6 +179,9 @@ class Job(Base):
     reason: Mapped[str | None]
     created_at: Mapped[str]
     finished_at: Mapped[str | None]
+    lease_owner: Mapped[str | None]
+    lease_token: Mapped[str | None]
+    lease_until_s: Mapped[float | None]
 
 
 class JobQuestion(Base):

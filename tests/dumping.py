@@ -6,6 +6,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from storage import Database
+from storage.address import URL_NAME
+
 CLOCK_COLUMNS = frozenset(
     {"created_at", "committed_at", "finished_at", "seen_at", "started_at", "cost_s", "missing_since"}
 )
@@ -15,6 +20,8 @@ RUN_TABLES = frozenset({"attempt", "night", "vector_generation", "alembic_versio
 
 def rows(home: Path, *, clocks: bool = True, runs: bool = True) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table, sorted; on request without wall-clock columns or RUN_TABLES."""
+    if (home / URL_NAME).exists():
+        return _rows_on_server(home, clocks=clocks, runs=runs)
     with sqlite3.connect(f"file:{home / 'proofreel.db'}?mode=ro", uri=True) as connection:
         names = [
             name
@@ -28,4 +35,18 @@ def rows(home: Path, *, clocks: bool = True, runs: bool = True) -> dict[str, lis
             selected = connection.execute(f'SELECT {", ".join(kept)} FROM "{name}"')
             found[name] = [dict(zip(kept, row, strict=True)) for row in sorted(selected, key=repr)]
     connection.close()
+    return found
+
+
+def _rows_on_server(home: Path, *, clocks: bool, runs: bool) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    with Database.open(home) as db, db.reading() as session:
+        tables = sa.MetaData()
+        tables.reflect(session.connection())
+        for name, table in sorted(tables.tables.items()):
+            if runs or name not in RUN_TABLES:
+                left_out = {"words"} if clocks else {"words", *CLOCK_COLUMNS}
+                kept = [column for column in table.columns if column.name not in left_out]
+                selected = [dict(row) for row in session.execute(sa.select(*kept)).mappings()]
+                found[name] = sorted(selected, key=lambda row: repr(tuple(row.values())))
     return found

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from storage import Database, commit_segment
 from storage.versions import CURRENT
+from tests.postgres import Server
 from tests.rows import add_job, segment_rows
 
 FOLDER = Path(__file__).parent / "data" / "schemas"
@@ -54,14 +55,26 @@ def load(copy: Path, path: Path) -> None:
 
 
 def main() -> None:
-    out = FOLDER / f"{CURRENT}.sql"
-    if out.exists():
+    names = (f"{CURRENT}.sql", f"{CURRENT}.postgresql.sql")
+    out, on_server = (FOLDER / name for name in names)
+    if out.exists() and on_server.exists():
         raise SystemExit(f"{out} is there already; a released schema never changes, add a migration")
-    with tempfile.TemporaryDirectory() as home:
-        with Database.open(Path(home), create=True) as db, db.writing() as session:
-            job = add_job(session)
-            commit_segment(session, job.segments[0].id, segment_rows(job.questions[0].id))
-        out.write_text(dump(Path(home) / "proofreel.db"))
+    with tempfile.TemporaryDirectory() as folder:
+        if not out.exists():
+            _fill(Path(folder), url=None)
+            out.write_text(dump(Path(folder) / "proofreel.db"))
+        if not on_server.exists():
+            server = Server()
+            database = server.create()
+            _fill(Path(folder) / "other", url=server.url(database))
+            on_server.write_text(server.dump(database))
+            server.remove()
+
+
+def _fill(home: Path, *, url: str | None) -> None:
+    with Database.open(home, url=url, create=True) as db, db.writing() as session:
+        job = add_job(session)
+        commit_segment(session, job.segments[0].id, segment_rows(job.questions[0].id))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from indexer.morning.failing import Failure, failures
 from indexer.morning.findings import Hits, hits_by_question
 from storage import Database
 from storage.clock import iso
-from storage.lock import holder
+from storage.drivers import who_drives
 from storage.nights import NightRow, nights_between
 from storage.partition import States, states
 from storage.reports import covered_s, stretches_done_between, stretches_to_do
@@ -114,11 +114,11 @@ class Morning:
         return self.video_s / self.wall_s if self.wall_s > 0 else None
 
 
-def morning(home: Path, *, since: datetime, until: datetime) -> Morning:
-    """Read the report of `home`. Raises StorageError where there is no index."""
-    with Database.open(home) as database, database.reading() as session:
+def morning(home: Path, *, since: datetime, until: datetime, url: str | None = None) -> Morning:
+    """Read the report of `home`, whose database is at `url`. Raises StorageError where there is no index."""
+    with Database.open(home, url=url) as database, database.reading() as session:
         nights = nights_between(session, since, until)
-        is_running = holder(home) is not None
+        is_running = who_drives(database, session) is not None
         told = told_nights(nights, is_running=is_running, until=until)
         video_s = covered_s(stretches_done_between(session, since, until))
         wall_s = _wall_s(told, since=since, until=until)

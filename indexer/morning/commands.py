@@ -22,6 +22,15 @@ HOOKS = "proofreel.hooks"
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
@@ -43,6 +52,7 @@ def report(
         bool, typer.Option("--send", help="Send it to the webhook and the addresses of the settings.")
     ] = False,
     home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +69,7 @@ def report(
     if send and (hooks is None or not hooks.any):
         raise ValueError("--send needs somebody to tell; give [report] webhook or email in the settings file")
     first, last = between(since, until, now=datetime.now(UTC))
-    found = morning(home, since=first, until=last)
+    found = morning(home, since=first, until=last, url=database)
     if html is not None:
         _write(html, found)
     sent = _send(found, hooks) if send and hooks is not None else []
@@ -73,7 +83,9 @@ def report(
         raise typer.Exit(1)
 
 
-def tell_hooks(settings: Mapping[str, Any] | None, home: Path, *, since: datetime) -> None:
+def tell_hooks(
+    settings: Mapping[str, Any] | None, home: Path, *, since: datetime, url: str | None = None
+) -> None:
     """Send the report of a night that began at `since`, if anybody is to be told; a failure is only told."""
     from indexer.morning.collecting import morning
 
@@ -81,7 +93,7 @@ def tell_hooks(settings: Mapping[str, Any] | None, home: Path, *, since: datetim
         hooks = _hooks(settings)
         if hooks is None or not hooks.any:
             return
-        found = morning(home, since=since, until=datetime.now(UTC))
+        found = morning(home, since=since, until=datetime.now(UTC), url=url)
     except (ProofreelError, ValueError) as error:
         print(f"the report could not be sent: {error}", file=sys.stderr)
         return

@@ -12,6 +12,15 @@ from grounding.errors import printable
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=False,  # it may hold a password
+        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 A_RUN = "the number that `proofreel status` gives, or the first letters of the fingerprint"
 
@@ -27,6 +36,7 @@ def compare(
     after: Annotated[str, typer.Argument(metavar="B", help="The run to compare with it.")],
     html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write it as one page.")] = None,
     home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +48,7 @@ def compare(
         from indexer.pages import require_parts
 
         require_parts()
-    found = compare_runs(home, before, after)
+    found = compare_runs(home, before, after, url=database)
     if html is not None:
         from indexer.pages import write_page
 
@@ -60,6 +70,7 @@ def switch(
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take back the last switch.")] = False,
     home: Home = Path(".proofreel"),
+    database: DatabaseUrl = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +84,7 @@ def switch(
 
     if undo == (before is not None or after is not None) or (before is None) != (after is None):
         raise ValueError("switch takes two runs, A and B, or --undo alone")
-    with Database.open(home) as database, database.writing() as session:
+    with Database.open(home, url=database) as opened, opened.writing() as session:
         if before is None or after is None:
             made = undo_switch(session)
         else:

@@ -92,12 +92,12 @@ class Comparison:
     changes: tuple[Change, ...] = field(repr=False)
 
 
-def compare_runs(home: Path, before: str, after: str) -> Comparison:
+def compare_runs(home: Path, before: str, after: str, *, url: str | None = None) -> Comparison:
     """Compare two runs, named as `storage.switching.run_named` takes them.
 
     Raises ValueError for what is no run, for one and the same, and when no video is done by both.
     """
-    with Database.open(home) as database, database.reading() as session:
+    with Database.open(home, url=url) as database, database.reading() as session:
         a, b = run_named(session, before), run_named(session, after)
         if a.id == b.id:
             raise ValueError(f"run {a.id} can't be compared with itself; name two runs")

@@ -10,8 +10,12 @@ from storage.schema import Base
 
 
 def is_ours(_thing: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-    """Whether Alembic should look at it: the full-text index and its shadow tables are not in the schema."""
-    return not (kind == "table" and name is not None and name.startswith("moment_fts"))
+    """Whether Alembic should look at it: what full-text search is made of is not in the schema (SQLite: the
+    index and its shadow tables; PostgreSQL: a column and its index).
+    """
+    if kind == "column":
+        return name != "words"
+    return not (kind in ("table", "index") and name is not None and name.startswith("moment_fts"))
 
 
 def differences(connection: sa.Connection) -> list[Any]:

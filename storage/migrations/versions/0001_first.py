@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 
 _WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -40,8 +41,8 @@ def _library() -> None:
     op.create_table(
         "library",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("created_at", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_library")),
         sa.UniqueConstraint("name", name=op.f("uq_library_name")),
     )
@@ -51,8 +52,8 @@ def _question() -> None:
     op.create_table(
         "question",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("task", sa.Text(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("task", _TEXT, nullable=False),
+        sa.Column("text", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_question")),
         sa.UniqueConstraint("task", "text", name=op.f("uq_question_task_text")),
     )
@@ -62,10 +63,10 @@ def _run() -> None:
     op.create_table(
         "run",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("fingerprint", _TEXT, nullable=False),
+        sa.Column("engine", _TEXT, nullable=False),
         sa.Column("config", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("created_at", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_run_fingerprint")),
     )
@@ -75,13 +76,13 @@ def _vector_generation() -> None:
     op.create_table(
         "vector_generation",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("file_name", sa.Text(), nullable=False),
-        sa.Column("checksum", sa.Text(), nullable=False),
-        sa.Column("embedder", sa.Text(), nullable=False),
+        sa.Column("file_name", _TEXT, nullable=False),
+        sa.Column("checksum", _TEXT, nullable=False),
+        sa.Column("embedder", _TEXT, nullable=False),
         sa.Column("dimension", _WHOLE, nullable=False),
         sa.Column("num_vectors", _WHOLE, nullable=False),
         sa.Column("last_moment_id", _WHOLE, nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("created_at", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vector_generation")),
         sa.UniqueConstraint("file_name", name=op.f("uq_vector_generation_file_name")),
     )
@@ -91,10 +92,10 @@ def _video() -> None:
     op.create_table(
         "video",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("content_hash", _TEXT, nullable=False),
         sa.Column("size_bytes", _WHOLE, nullable=False),
-        sa.Column("container", sa.Text(), nullable=False),
-        sa.Column("codec", sa.Text(), nullable=False),
+        sa.Column("container", _TEXT, nullable=False),
+        sa.Column("codec", _TEXT, nullable=False),
         sa.Column("width", _WHOLE, nullable=False),
         sa.Column("height", _WHOLE, nullable=False),
         sa.Column("rotation", _WHOLE, nullable=False),
@@ -104,8 +105,8 @@ def _video() -> None:
         sa.Column("end_s", sa.Double(), nullable=False),
         sa.Column("num_frames", _WHOLE, nullable=False),
         sa.Column("has_audio", sa.Boolean(), nullable=False),
-        sa.Column("recorded_at", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("recorded_at", _TEXT, nullable=True),
+        sa.Column("created_at", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_video")),
         sa.UniqueConstraint("content_hash", name=op.f("uq_video_content_hash")),
     )
@@ -117,12 +118,12 @@ def _file() -> None:
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("library_id", _WHOLE, nullable=False),
         sa.Column("video_id", _WHOLE, nullable=True),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("path", _TEXT, nullable=False),
         sa.Column("size_bytes", _WHOLE, nullable=False),
         sa.Column("mtime_ns", _WHOLE, nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("seen_at", sa.Text(), nullable=False),
-        sa.Column("missing_since", sa.Text(), nullable=True),
+        sa.Column("reason", _TEXT, nullable=True),
+        sa.Column("seen_at", _TEXT, nullable=False),
+        sa.Column("missing_since", _TEXT, nullable=True),
         sa.ForeignKeyConstraint(["library_id"], ["library.id"], name=op.f("fk_file_library_id_library")),
         sa.ForeignKeyConstraint(["video_id"], ["video.id"], name=op.f("fk_file_video_id_video")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_file")),
@@ -136,12 +137,12 @@ def _job() -> None:
         "job",
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("video_id", _WHOLE, nullable=False),
-        sa.Column("question_set", sa.Text(), nullable=False),
+        sa.Column("question_set", _TEXT, nullable=False),
         sa.Column("run_id", _WHOLE, nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("finished_at", sa.Text(), nullable=True),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=True),
+        sa.Column("created_at", _TEXT, nullable=False),
+        sa.Column("finished_at", _TEXT, nullable=True),
         sa.CheckConstraint("state IN ('pending', 'done', 'quarantined')", name=op.f("ck_job_state")),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_job_run_id_run")),
         sa.ForeignKeyConstraint(["video_id"], ["video.id"], name=op.f("fk_job_video_id_video")),
@@ -158,9 +159,9 @@ def _attempt() -> None:
         "attempt",
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("job_id", _WHOLE, nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("started_at", sa.Text(), nullable=False),
+        sa.Column("outcome", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=True),
+        sa.Column("started_at", _TEXT, nullable=False),
         sa.Column("cost_s", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_attempt_job_id_job")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
@@ -191,8 +192,8 @@ def _segment() -> None:
         sa.Column("position", _WHOLE, nullable=False),
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("committed_at", sa.Text(), nullable=True),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("committed_at", _TEXT, nullable=True),
         sa.CheckConstraint("state IN ('pending', 'done')", name=op.f("ck_segment_state")),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_segment_job_id_job")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segment")),
@@ -207,10 +208,10 @@ def _answer() -> None:
         sa.Column("segment_id", _WHOLE, nullable=False),
         sa.Column("question_id", _WHOLE, nullable=False),
         sa.Column("run_id", _WHOLE, nullable=False),
-        sa.Column("raw", sa.Text(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("raw", _TEXT, nullable=False),
+        sa.Column("text", _TEXT, nullable=False),
         sa.Column("abstained", sa.Boolean(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("reason", _TEXT, nullable=True),
         sa.Column("mean_logprob", sa.Double(), nullable=True),
         sa.Column("problems", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -230,9 +231,9 @@ def _coverage() -> None:
         sa.Column("segment_id", _WHOLE, nullable=False),
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
         sa.Column("num_frames", _WHOLE, nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("reason", _TEXT, nullable=True),
         sa.CheckConstraint(
             "kind IN ('sampled', 'still', 'damaged', 'skipped')", name=op.f("ck_coverage_kind")
         ),
@@ -248,7 +249,7 @@ def _screen_text() -> None:
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("segment_id", _WHOLE, nullable=False),
         sa.Column("run_id", _WHOLE, nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("text", _TEXT, nullable=False),
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
         sa.Column("time_s", sa.Double(), nullable=False),
@@ -273,7 +274,7 @@ def _track() -> None:
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("segment_id", _WHOLE, nullable=False),
         sa.Column("run_id", _WHOLE, nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("label", _TEXT, nullable=False),
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
         sa.Column("points", sa.JSON(), nullable=False),
@@ -296,8 +297,8 @@ def _moment() -> None:
         sa.Column("end_s", sa.Double(), nullable=False),
         sa.Column("start_pts", _WHOLE, nullable=False),
         sa.Column("end_pts", _WHOLE, nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("text", _TEXT, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
         sa.CheckConstraint("source IN ('statement', 'answer', 'screen_text')", name=op.f("ck_moment_source")),
         sa.ForeignKeyConstraint(["answer_id"], ["answer.id"], name=op.f("fk_moment_answer_id_answer")),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_moment_run_id_run")),
@@ -317,7 +318,7 @@ def _claim() -> None:
         sa.Column("moment_id", _WHOLE, nullable=True),
         sa.Column("run_id", _WHOLE, nullable=False),
         sa.Column("position", _WHOLE, nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("subject", _TEXT, nullable=False),
         sa.Column("time_s", sa.Double(), nullable=False),
         sa.Column("pts", _WHOLE, nullable=False),
         sa.Column("confidence", sa.Double(), nullable=True),
@@ -335,7 +336,7 @@ def _embedding() -> None:
     op.create_table(
         "embedding",
         sa.Column("moment_id", _WHOLE, nullable=False),
-        sa.Column("embedder", sa.Text(), nullable=False),
+        sa.Column("embedder", _TEXT, nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["moment_id"], ["moment.id"], name=op.f("fk_embedding_moment_id_moment")),
         sa.PrimaryKeyConstraint("moment_id", name=op.f("pk_embedding")),
@@ -359,6 +360,29 @@ def _box() -> None:
 
 
 def _full_text() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        _full_text_in_postgresql()
+    else:
+        _full_text_in_sqlite()
+
+
+def _full_text_in_postgresql() -> None:
+    """`moment.words`, as FTS5 takes a text apart: runs of letters and digits without their accents, stemmed
+    by Porter, none of them left out.
+    """
+    op.execute("CREATE TEXT SEARCH DICTIONARY proofreel_stem (TEMPLATE = snowball, LANGUAGE = porter)")
+    op.execute("CREATE TEXT SEARCH CONFIGURATION proofreel (COPY = simple)")
+    op.execute(
+        "ALTER TEXT SEARCH CONFIGURATION proofreel"
+        " ALTER MAPPING FOR asciiword, word, numword WITH proofreel_stem"
+    )
+    bare = r"""regexp_replace(normalize(text COLLATE "default", NFD), '[\u0300-\u036f]+', '', 'g')"""
+    words = f"to_tsvector('proofreel', regexp_replace({bare}, '[^[:alnum:]]+', ' ', 'g'))"
+    op.execute(sa.text(f"ALTER TABLE moment ADD COLUMN words tsvector GENERATED ALWAYS AS ({words}) STORED"))
+    op.execute("CREATE INDEX moment_fts ON moment USING gin (words)")
+
+
+def _full_text_in_sqlite() -> None:
     """`moment_fts` holds words only; the texts stay in `moment`, and triggers keep the two together."""
     op.execute(
         "CREATE VIRTUAL TABLE moment_fts USING fts5"

@@ -9,6 +9,7 @@ revision = "0002"
 down_revision = "0001"
 
 _WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -17,14 +18,14 @@ def upgrade() -> None:
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("library_id", _WHOLE, nullable=False),
         sa.Column("question_id", _WHOLE, nullable=False),
-        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("severity", _TEXT, nullable=False),
         sa.Column("reviewers", _WHOLE, nullable=False),
         sa.Column("blur", sa.Boolean(), nullable=False),
-        sa.Column("pack", sa.Text(), nullable=True),
+        sa.Column("pack", _TEXT, nullable=True),
         sa.Column("pack_version", _WHOLE, nullable=True),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("since", sa.Text(), nullable=False),
-        sa.Column("retired_at", sa.Text(), nullable=True),
+        sa.Column("name", _TEXT, nullable=True),
+        sa.Column("since", _TEXT, nullable=False),
+        sa.Column("retired_at", _TEXT, nullable=True),
         sa.CheckConstraint(
             "severity IN ('low', 'medium', 'high', 'critical')", name=op.f("ck_standing_question_severity")
         ),

@@ -13,6 +13,7 @@ revision = "0003_report"
 down_revision = "0002"
 
 _WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _A_BATCH = 1_000
 
 
@@ -31,8 +32,8 @@ def _seen() -> None:
         sa.Column("run_id", _WHOLE, nullable=False),
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=True),
         sa.CheckConstraint("kind IN ('sampled', 'still', 'damaged', 'skipped')", name=op.f("ck_seen_kind")),
         _of_video("seen"),
         _of_run("seen", "run_id"),
@@ -57,8 +58,8 @@ def _switch() -> None:
         sa.Column("id", _WHOLE, nullable=False),
         sa.Column("from_run_id", _WHOLE, nullable=False),
         sa.Column("to_run_id", _WHOLE, nullable=False),
-        sa.Column("switched_at", sa.Text(), nullable=False),
-        sa.Column("undone_at", sa.Text(), nullable=True),
+        sa.Column("switched_at", _TEXT, nullable=False),
+        sa.Column("undone_at", _TEXT, nullable=True),
         _of_run("switch", "from_run_id"),
         _of_run("switch", "to_run_id"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_switch")),
@@ -80,10 +81,10 @@ def _night() -> None:
     op.create_table(
         "night",
         sa.Column("id", _WHOLE, nullable=False),
-        sa.Column("library", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.Text(), nullable=False),
-        *(sa.Column(name, sa.Text(), nullable=True) for name in ("ended_at", "ending", "fault")),
-        *(sa.Column(name, sa.Text(), nullable=True) for name in ("engine", "device")),
+        sa.Column("library", _TEXT, nullable=False),
+        sa.Column("started_at", _TEXT, nullable=False),
+        *(sa.Column(name, _TEXT, nullable=True) for name in ("ended_at", "ending", "fault")),
+        *(sa.Column(name, _TEXT, nullable=True) for name in ("engine", "device")),
         sa.Column("files", sa.JSON(), nullable=True),
         sa.Column("failures", sa.JSON(), nullable=True),
         sa.Column("video_s", sa.Double(), nullable=True),

@@ -8,8 +8,8 @@ from tests.lamps import Night
 
 
 @pytest.fixture
-def night(tmp_path: Path) -> Night:
-    return Night(home=tmp_path / "home")
+def night(home: Path) -> Night:
+    return Night(home=home)
 
 
 @pytest.fixture

@@ -199,7 +199,8 @@ def test_two_failed_attempts_are_quarantine_until_a_retry(night: Night, folder: 
     assert night.num_clips == 4
 
 
-def test_a_second_index_on_the_same_home_is_told_who_holds_the_lock(night: Night, folder: Path) -> None:
+def test_a_second_index_on_the_same_home_is_told_who_holds_the_lock(tmp_path: Path, folder: Path) -> None:
+    night = Night(home=tmp_path / "home")
     lamp_clip(folder / "a.mp4")
     with HomeLock(night.home), pytest.raises(StorageError, match="another proofreel"):
         night.run(folder)

@@ -11,6 +11,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.clips import make_clip
+from tests.postgres import Server
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -81,7 +84,7 @@ def test_wrong_usage_is_exit_code_2_and_no_traceback(
     assert os.listdir(tmp_path) == []
 
 
-def test_every_command_takes_json_home_and_config() -> None:
+def test_every_command_takes_json_and_config_and_its_home_and_database() -> None:
     import typer
 
     from proofreel.cli import app
@@ -96,10 +99,10 @@ def test_every_command_takes_json_home_and_config() -> None:
     assert len(found) >= 8
     for path, command in found:
         options = {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
-        missing = {"--json", "--home", "--config"} - options
+        missing = {"--json", "--home", "--database", "--config"} - options
         # These keep nothing in a home, so they have none.
         homeless = path.split()[1] in ("ask", "evaluate", "export", "train")
-        assert missing <= ({"--home"} if homeless else set()), f"{path} lacks {missing}"
+        assert missing <= ({"--home", "--database"} if homeless else set()), f"{path} lacks {missing}"
 
 
 @pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json"), ("--help",)])
@@ -150,3 +153,31 @@ def test_a_reader_that_leaves_is_no_news(tmp_path: Path, unbuffered: str) -> Non
     told = running.stderr.read()
     running.stderr.close()
     assert (running.wait(timeout=120), told) == (1, "")
+
+
+def test_the_password_of_a_database_is_printed_nowhere(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/films"
+    (tmp_path / "proofreel.toml").write_text(f'database = "{url}"\n')
+    told = proofreel("status", cwd=tmp_path)
+    asked = proofreel("search", "--config", "proofreel.toml", "--help", cwd=tmp_path)
+    wrong = proofreel("status", "--database", "mysql://me:secret@host/films", cwd=tmp_path)
+    assert (told.returncode, asked.returncode, wrong.returncode) == (1, 0, 2)
+    assert "//me@127.0.0.1:1/films: the server can't be reached" in told.stderr
+    assert "--database" in asked.stdout and "postgresql+psycopg://USER@HOST/NAME" in wrong.stderr
+    assert not any("secret" in done.stdout + done.stderr for done in (told, asked, wrong))
+
+
+@pytest.mark.slow
+def test_a_database_named_once_is_that_of_all_commands(tmp_path: Path, postgres_server: Server) -> None:
+    (tmp_path / "videos").mkdir()
+    clip = make_clip(tmp_path / "videos" / "a.mp4", frames=60)
+    url = postgres_server.url(postgres_server.create())
+    first = proofreel("index", "videos", cwd=tmp_path, PROOFREEL_DATABASE=url)
+    assert first.returncode == 0, first.stderr
+    again = json.loads(proofreel("index", "videos", "--json", cwd=tmp_path).stdout)
+    assert [(file["path"], file["status"]) for file in again["files"]] == [(str(clip), "unchanged")]
+    assert json.loads(proofreel("status", "--json", cwd=tmp_path).stdout)["libraries"][0]["videos"] == 1
+    found = json.loads(proofreel("search", "a bus", "--json", cwd=tmp_path).stdout)
+    assert found["searched"]["seconds"] == pytest.approx(2.0)
+    assert proofreel("db", "check", cwd=tmp_path).stdout == "nothing is wrong\n"
+    assert not (tmp_path / ".proofreel" / "proofreel.db").exists()

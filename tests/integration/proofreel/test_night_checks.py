@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def by_name(home: Path) -> dict[str, Check]:
-    return {check.name: check for check in night_checks(home)}
+    return {check.name: check for check in night_checks(home, None)}
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_home_that_cannot_be_written_is_a_problem_also_for_root(tmp_path: Path
     folder.mkdir(mode=0o555)
     code = (
         "import pathlib, sys; from proofreel.night_checks import night_checks\n"
-        "check = night_checks(pathlib.Path(sys.argv[1]))[0]; print(check.status, check.found)"
+        "check = night_checks(pathlib.Path(sys.argv[1]), None)[0]; print(check.status, check.found)"
     )
     without_root_s_powers = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     without_root_s_powers += ["--inh-caps", "-dac_override,-dac_read_search"]

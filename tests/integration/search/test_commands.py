@@ -15,13 +15,14 @@ import search.commands
 from storage import ensure_library
 from storage.catalog import mark_missing
 from tests.archive import Film, Seen, make_home
+from tests.homes import BACKENDS, fresh_home
 
 HOSTILE = "\x1b[31m\x1b]0;pwned\x07 [bold]1 bus[/bold]\r\n\u202e <b>&"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
+@pytest.fixture(scope="module", params=BACKENDS)
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = fresh_home(tmp_path_factory.mktemp("home"), request)
     films = [
         Film(name="bikes.mp4", seen=[Seen(start_s=7.48, end_s=9.68, text="person riding a bicycle")]),
         Film(name="[red]evil\x1b[2J\nname.mp4", seen=[Seen(start_s=1.0, end_s=2.0, text=HOSTILE)], done=1),

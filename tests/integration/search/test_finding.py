@@ -10,6 +10,7 @@ from search import Filters, Searcher, SearchResult, find
 from storage import Database
 from storage.vectors import build_generation
 from tests.archive import Film, Seen, add_film, embedder, make_home
+from tests.homes import BACKENDS, fresh_home
 
 Finder = Callable[..., SearchResult]
 
@@ -39,16 +40,18 @@ SCREEN = Film(
 )
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Path]]:
-    folder = tmp_path_factory.mktemp("home")
+@pytest.fixture(scope="module", params=BACKENDS)
+def archive(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, Path]]:
+    folder = fresh_home(tmp_path_factory.mktemp("home"), request)
     with make_home(folder, [BIKES, SCREEN]) as db:
         yield db, folder
 
 
 @pytest.fixture(scope="module")
-def finder(home: tuple[Database, Path]) -> Finder:
-    db, folder = home
+def finder(archive: tuple[Database, Path]) -> Finder:
+    db, folder = archive
     searcher = Searcher(db, folder, embedder=embedder(), matcher=NameMatcher(embedder()))
 
     def search(query: str, **limits: object) -> SearchResult:
@@ -126,7 +129,7 @@ def test_what_is_read_off_the_screen_is_found_by_its_words(finder: Finder) -> No
     assert {part.text for part in hit.parts} == {'text on screen: "ERROR 504"', "ERROR 504 gateway timeout"}
 
 
-def test_one_text_on_screen_is_one_hit_over_the_border_of_two_segments(tmp_path: Path) -> None:
+def test_one_text_on_screen_is_one_hit_over_the_border_of_two_segments(home: Path) -> None:
     lines = [
         (18.0, 19.6, "Harbour closed"),
         (20.0, 22.0, "Harbour closed tonight"),
@@ -137,8 +140,8 @@ def test_one_text_on_screen_is_one_hit_over_the_border_of_two_segments(tmp_path:
         for start_s, end_s, read in lines
         for text, source in ((f'text on screen: "{read}"', "statement"), (read, "screen_text"))
     ]
-    with make_home(tmp_path, [Film(name="ticker.mp4", seen=seen)]) as db:
-        result = find(db, tmp_path, "harbour closed", embedder=embedder(), matcher=NameMatcher(embedder()))
+    with make_home(home, [Film(name="ticker.mp4", seen=seen)]) as db:
+        result = find(db, home, "harbour closed", embedder=embedder(), matcher=NameMatcher(embedder()))
     assert [(hit.start_s, hit.end_s, len(hit.members)) for hit in result.hits] == [(18.0, 22.0, 4)]
 
 
@@ -161,18 +164,18 @@ HELMETS = Film(
 
 @pytest.mark.parametrize("query", ["someone without a helmet", "a person not wearing a helmet", "no helmet"])
 def test_what_a_query_denies_is_found_where_a_stored_answer_states_it_and_nowhere_else(
-    tmp_path: Path, query: str
+    home: Path, query: str
 ) -> None:
-    with make_home(tmp_path, [HELMETS]) as db:
-        result = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder()))
+    with make_home(home, [HELMETS]) as db:
+        result = find(db, home, query, embedder=embedder(), matcher=NameMatcher(embedder()))
     assert [hit.start_s for hit in result.hits] == [5.0]
     assert len(result.denied) == 1
 
 
 @pytest.mark.parametrize("query", ["nobody on a bicycle", "a person who isn't walking", "no people"])
-def test_silence_proves_no_absence(tmp_path: Path, query: str) -> None:
-    with make_home(tmp_path, [HELMETS]) as db:
-        result = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder()))
+def test_silence_proves_no_absence(home: Path, query: str) -> None:
+    with make_home(home, [HELMETS]) as db:
+        result = find(db, home, query, embedder=embedder(), matcher=NameMatcher(embedder()))
     assert (result.hits, len(result.denied)) == ((), 1)
 
 
@@ -197,10 +200,10 @@ CROWDS = Film(
     ],
 )
 def test_moments_with_at_least_so_many_come_first_and_the_others_say_that_they_have_fewer(
-    tmp_path: Path, query: str, enough: list[tuple[float, float]], fewer: list[tuple[float, float]]
+    home: Path, query: str, enough: list[tuple[float, float]], fewer: list[tuple[float, float]]
 ) -> None:
-    with make_home(tmp_path, [CROWDS]) as db:
-        hits = find(db, tmp_path, query, embedder=embedder(), matcher=NameMatcher(embedder())).hits
+    with make_home(home, [CROWDS]) as db:
+        hits = find(db, home, query, embedder=embedder(), matcher=NameMatcher(embedder())).hits
     assert sorted((hit.start_s, hit.end_s) for hit in hits if not hit.fewer) == enough
     assert sorted((hit.start_s, hit.end_s) for hit in hits if hit.fewer) == fewer
     assert [bool(hit.fewer) for hit in hits] == sorted(bool(hit.fewer) for hit in hits)
@@ -254,21 +257,21 @@ def test_the_least_score_and_the_limit_cut_the_end_off(finder: Finder) -> None:
     assert len(finder("a vehicle", min_score=least).hits) < len(everything)
 
 
-def test_find_is_a_searcher_used_once(home: tuple[Database, Path], finder: Finder) -> None:
-    db, folder = home
+def test_find_is_a_searcher_used_once(archive: tuple[Database, Path], finder: Finder) -> None:
+    db, folder = archive
     once = find(db, folder, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
     assert once == finder("a bus")
 
 
-def test_an_empty_home_finds_nothing_in_nothing(tmp_path: Path) -> None:
-    with make_home(tmp_path, []) as db:
-        result = find(db, tmp_path, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
+def test_an_empty_home_finds_nothing_in_nothing(home: Path) -> None:
+    with make_home(home, []) as db:
+        result = find(db, home, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
     assert (result.hits, result.searched.videos, result.searched.seconds) == ((), 0, 0.0)
 
 
-def test_an_open_searcher_sees_what_is_stored_later_and_forgets_what_it_remembered(tmp_path: Path) -> None:
-    with make_home(tmp_path, [SCREEN]) as db:
-        searcher = Searcher(db, tmp_path, embedder=embedder(), matcher=NameMatcher(embedder()))
+def test_an_open_searcher_sees_what_is_stored_later_and_forgets_what_it_remembered(home: Path) -> None:
+    with make_home(home, [SCREEN]) as db:
+        searcher = Searcher(db, home, embedder=embedder(), matcher=NameMatcher(embedder()))
         before = searcher.find("a bus")
         assert (before.hits, before.searched.seconds) == ((), 40.0)
         add_film(db, BIKES)
@@ -277,17 +280,17 @@ def test_an_open_searcher_sees_what_is_stored_later_and_forgets_what_it_remember
         assert after[0].hits[0].why == ("words", "vector")
 
 
-def test_the_same_text_all_along_is_one_hit_however_long_the_lists_are(tmp_path: Path) -> None:
+def test_the_same_text_all_along_is_one_hit_however_long_the_lists_are(home: Path) -> None:
     seen = [Seen(start_s=i * 2.0, end_s=i * 2.0 + 1.5, text=f"{i % 3 + 1} dogs") for i in range(700)]
     film = Film(name="kennel.mp4", seen=seen, duration_s=1400.0, window_s=100.0)
     other = Film(name="other.mp4", seen=[Seen(start_s=1, end_s=2, text="a dog sleeping on a sofa")])
-    with make_home(tmp_path, [film, other]) as db:
-        result = find(db, tmp_path, "dogs", embedder=embedder(), matcher=NameMatcher(embedder()))
+    with make_home(home, [film, other]) as db:
+        result = find(db, home, "dogs", embedder=embedder(), matcher=NameMatcher(embedder()))
     spans = {(hit.path, hit.start_s, hit.end_s, len(hit.members)) for hit in result.hits}
     assert spans == {("/archive/kennel.mp4", 0.0, 1399.5, 700), ("/archive/other.mp4", 1.0, 2.0, 1)}
 
 
-def test_texts_that_drift_do_not_make_one_hit_of_a_film(tmp_path: Path) -> None:
+def test_texts_that_drift_do_not_make_one_hit_of_a_film(home: Path) -> None:
     words = ["person", "car", "bus", "dog", "horse", "bicycle", "truck", "boat", "train", "chair", "bench"]
     seen = [
         Seen(
@@ -297,31 +300,31 @@ def test_texts_that_drift_do_not_make_one_hit_of_a_film(tmp_path: Path) -> None:
         )
         for i in range(8)
     ]
-    with make_home(tmp_path, [Film(name="drift.mp4", seen=seen)]) as db:
-        result = find(db, tmp_path, "a person", embedder=embedder(), matcher=NameMatcher(embedder()))
+    with make_home(home, [Film(name="drift.mp4", seen=seen)]) as db:
+        result = find(db, home, "a person", embedder=embedder(), matcher=NameMatcher(embedder()))
     assert len(result.hits) > 3
     assert max(hit.end_s - hit.start_s for hit in result.hits) <= 15.0
 
 
-def test_moments_of_two_runs_that_say_the_same_are_one_hit(tmp_path: Path) -> None:
+def test_moments_of_two_runs_that_say_the_same_are_one_hit(home: Path) -> None:
     seen = [Seen(start_s=1.0, end_s=3.0, text="1 bus")]
     films = [Film(name="a.mp4", seen=seen), Film(name="a.mp4", seen=seen, fingerprint="f2")]
-    with make_home(tmp_path, films) as db:
-        result = find(db, tmp_path, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
+    with make_home(home, films) as db:
+        result = find(db, home, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
     assert [hit.members for hit in result.hits] == [(1, 2)]
     assert result.searched.seconds == 60.0
 
 
-def test_a_search_without_a_vector_index_gives_the_same(tmp_path: Path) -> None:
-    with make_home(tmp_path, [BIKES], index=False) as db:
-        without = find(db, tmp_path, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
-        build_generation(db, tmp_path, embedder=embedder().name)
-        assert find(db, tmp_path, "a bus", embedder=embedder(), matcher=NameMatcher(embedder())) == without
+def test_a_search_without_a_vector_index_gives_the_same(home: Path) -> None:
+    with make_home(home, [BIKES], index=False) as db:
+        without = find(db, home, "a bus", embedder=embedder(), matcher=NameMatcher(embedder()))
+        build_generation(db, home, embedder=embedder().name)
+        assert find(db, home, "a bus", embedder=embedder(), matcher=NameMatcher(embedder())) == without
     assert len(without.hits) == 2
 
 
-def test_times_count_from_the_first_frame_in_a_player(tmp_path: Path) -> None:
+def test_times_count_from_the_first_frame_in_a_player(home: Path) -> None:
     film = Film(name="late.ts", start_s=3601.0, seen=[Seen(start_s=3605.5, end_s=3606.0, text="1 bus")])
-    with make_home(tmp_path, [film]) as db:
-        (hit,) = find(db, tmp_path, "a bus", embedder=embedder(), matcher=NameMatcher(embedder())).hits
+    with make_home(home, [film]) as db:
+        (hit,) = find(db, home, "a bus", embedder=embedder(), matcher=NameMatcher(embedder())).hits
     assert (hit.start_s, hit.player_start_s) == (3605.5, 4.5)

@@ -28,9 +28,9 @@ def test_what_goes_wrong_while_loading_is_told_by_embed(monkeypatch: pytest.Monk
         EarlyEmbedder("a bus").embed(["a bus"])
 
 
-def test_a_searcher_is_opened_for_one_query(tmp_path: Path) -> None:
-    make_home(tmp_path, [Film(name="a.mp4", seen=[Seen(start_s=1, end_s=2, text="1 bus")])]).close()
-    with open_searcher(tmp_path, "a bus") as searcher:
+def test_a_searcher_is_opened_for_one_query(home: Path) -> None:
+    make_home(home, [Film(name="a.mp4", seen=[Seen(start_s=1, end_s=2, text="1 bus")])]).close()
+    with open_searcher(home, "a bus") as searcher:
         assert [hit.text for hit in searcher.find("a bus").hits] == ["1 bus"]
 
 

@@ -60,8 +60,8 @@ def clip(tmp_path: Path) -> Path:
     return make_clip(tmp_path / "clip.mp4", frames=60)
 
 
-def test_the_evidence_frame_is_the_very_frame_with_its_box(tmp_path: Path, clip: Path) -> None:
-    with make_home(tmp_path / "home", [film_of(clip, BUS)]) as db:
+def test_the_evidence_frame_is_the_very_frame_with_its_box(home: Path, tmp_path: Path, clip: Path) -> None:
+    with make_home(home, [film_of(clip, BUS)]) as db:
         shown = show(db, 1, frame=tmp_path / "out.png")
     picture = pixels(tmp_path / "out.png")
     assert read_number(picture) == 30
@@ -71,30 +71,32 @@ def test_the_evidence_frame_is_the_very_frame_with_its_box(tmp_path: Path, clip:
     assert [drawn_at(picture, 30, x, 0.5) for x in (0.05, 0.1, 0.4, 0.45)] == [False, True, True, False]
 
 
-def test_a_late_start_moves_the_players_time_and_not_the_frame(tmp_path: Path) -> None:
+def test_a_late_start_moves_the_players_time_and_not_the_frame(home: Path, tmp_path: Path) -> None:
     path = make_clip(tmp_path / "late.mp4", frames=60, pts=range(300, 360))
     seen = Seen(start_s=10.9, end_s=11.1, text="1 bus")
-    with make_home(tmp_path / "home", [film_of(path, seen, start_s=10.0)]) as db:
+    with make_home(home, [film_of(path, seen, start_s=10.0)]) as db:
         shown = show(db, 1, frame=tmp_path / "out.png")
     assert read_number(pixels(tmp_path / "out.png")) == 30
     assert (shown.start_s, round(shown.player_start_s, 6)) == (10.9, 0.9)
 
 
-def test_a_moment_without_claims_shows_its_middle(tmp_path: Path, clip: Path) -> None:
+def test_a_moment_without_claims_shows_its_middle(home: Path, tmp_path: Path, clip: Path) -> None:
     seen = Seen(start_s=0.0, end_s=1.0, text="It is quiet.", subjects=[])
-    with make_home(tmp_path / "home", [film_of(clip, seen)]) as db:
+    with make_home(home, [film_of(clip, seen)]) as db:
         show(db, 1, frame=tmp_path / "out.png")
     assert read_number(pixels(tmp_path / "out.png")) == 15
 
 
-def test_the_clip_holds_the_moments_frames_and_moves_tracked_boxes(tmp_path: Path, clip: Path) -> None:
+def test_the_clip_holds_the_moments_frames_and_moves_tracked_boxes(
+    home: Path, tmp_path: Path, clip: Path
+) -> None:
     points = tuple(
         TrackPointRow(time_s=t, pts=round(t * RATE), box=Box(x, 0.05, x + 0.1, 0.12), confidence=0.9)
         for t, x in ((0.5, 0.1), (1.5, 0.8))
     )
     track = TrackRows(label="bus", span=Span(0.5, 1.5), points=points)
     seen = Seen(start_s=0.5, end_s=1.5, text="1 bus")
-    with make_home(tmp_path / "home", [film_of(clip, seen, tracks=(track,))]) as db:
+    with make_home(home, [film_of(clip, seen, tracks=(track,))]) as db:
         show(db, 1, clip=tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -105,18 +107,20 @@ def test_the_clip_holds_the_moments_frames_and_moves_tracked_boxes(tmp_path: Pat
     assert [drawn_at(pictures[0], 15, x, 0.12) for x in (0.15, 0.5)] == [True, False]
 
 
-def test_a_file_whose_time_changed_and_content_did_not_is_the_same(tmp_path: Path, clip: Path) -> None:
-    with make_home(tmp_path / "home", [film_of(clip, BUS)]) as db:
+def test_a_file_whose_time_changed_and_content_did_not_is_the_same(
+    home: Path, tmp_path: Path, clip: Path
+) -> None:
+    with make_home(home, [film_of(clip, BUS)]) as db:
         os.utime(clip, ns=(1, 1))
         show(db, 1, frame=tmp_path / "out.png")
     assert read_number(pixels(tmp_path / "out.png")) == 30
 
 
-def test_a_copy_serves_when_the_first_file_is_gone(tmp_path: Path, clip: Path) -> None:
+def test_a_copy_serves_when_the_first_file_is_gone(home: Path, tmp_path: Path, clip: Path) -> None:
     copy = make_clip(tmp_path / "copy.mp4", frames=60)
     copy.write_bytes(clip.read_bytes())
     films = [film_of(clip, BUS), film_of(copy)]
-    with make_home(tmp_path / "home", films[:1]) as db:
+    with make_home(home, films[:1]) as db:
         add_copy(db, films[1])
         clip.unlink()
         assert show(db, 1, frame=tmp_path / "out.png").path == copy
@@ -134,8 +138,10 @@ def add_copy(db: Database, film: Film) -> None:
 
 
 @pytest.mark.parametrize("what", ["gone", "changed", "replaced", "folder"])
-def test_a_file_that_is_no_longer_it_is_named_with_what_to_do(tmp_path: Path, clip: Path, what: str) -> None:
-    with make_home(tmp_path / "home", [film_of(clip, BUS)]) as db:
+def test_a_file_that_is_no_longer_it_is_named_with_what_to_do(
+    home: Path, tmp_path: Path, clip: Path, what: str
+) -> None:
+    with make_home(home, [film_of(clip, BUS)]) as db:
         content = clip.read_bytes()
         clip.unlink()
         if what == "changed":
@@ -150,23 +156,25 @@ def test_a_file_that_is_no_longer_it_is_named_with_what_to_do(tmp_path: Path, cl
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_frame_that_is_not_there_is_never_replaced_by_another(tmp_path: Path, clip: Path) -> None:
+def test_a_frame_that_is_not_there_is_never_replaced_by_another(
+    home: Path, tmp_path: Path, clip: Path
+) -> None:
     between = Seen(start_s=0.91, end_s=1.11, text="1 bus")  # no frame begins at 1.01 s
     with (
-        make_home(tmp_path / "home", [film_of(clip, between)]) as db,
+        make_home(home, [film_of(clip, between)]) as db,
         pytest.raises(Damaged, match="can't be read any more"),
     ):
         show(db, 1, frame=tmp_path / "out.png")
 
 
 @pytest.mark.parametrize("out", ["clip.mp4", "link.mp4", "twin.mp4", "other.mp4"])
-def test_no_recording_is_ever_overwritten(tmp_path: Path, clip: Path, out: str) -> None:
+def test_no_recording_is_ever_overwritten(home: Path, tmp_path: Path, clip: Path, out: str) -> None:
     other = make_clip(tmp_path / "other.mp4", frames=50)
     (tmp_path / "link.mp4").symlink_to(other)
     (tmp_path / "twin.mp4").hardlink_to(clip)
     before = (tmp_path / out).read_bytes()
     with (
-        make_home(tmp_path / "home", [film_of(clip, BUS), film_of(other, BUS)]) as db,
+        make_home(home, [film_of(clip, BUS), film_of(other, BUS)]) as db,
         pytest.raises(ValueError, match="name another file to write"),
     ):
         show(db, 1, clip=tmp_path / out)
@@ -174,6 +182,8 @@ def test_no_recording_is_ever_overwritten(tmp_path: Path, clip: Path, out: str) 
 
 
 @pytest.mark.parametrize("out", [{"frame": Path("out.jpg")}, {"clip": Path("out.avi")}])
-def test_another_kind_of_output_is_refused(tmp_path: Path, clip: Path, out: dict[str, Path]) -> None:
-    with make_home(tmp_path / "home", [film_of(clip, BUS)]) as db, pytest.raises(ValueError, match="ends in"):
+def test_another_kind_of_output_is_refused(
+    home: Path, tmp_path: Path, clip: Path, out: dict[str, Path]
+) -> None:
+    with make_home(home, [film_of(clip, BUS)]) as db, pytest.raises(ValueError, match="ends in"):
         show(db, 1, **out)  # type: ignore[arg-type]

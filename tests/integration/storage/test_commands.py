@@ -1,8 +1,6 @@
 """`db` and `vectors` as typed: what they print fits their schemas, and they fail with the right code."""
 
 import json
-import sqlite3
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import typer
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from grounding.errors import StorageError
@@ -21,12 +20,23 @@ APP = typer.Typer()
 register(APP)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    with Database.open(tmp_path / "home", create=True) as db, db.writing() as session:
+def filled(home: Path) -> Path:
+    with Database.open(home, create=True) as db, db.writing() as session:
         job = add_job(session)
         commit_segment(session, job.segments[0].id, segment_rows(job.questions[0].id))
-    return tmp_path / "home"
+    return home
+
+
+@pytest.fixture
+def home(home: Path) -> Path:
+    """A home with an index, once for each database."""
+    return filled(home)
+
+
+def run_sql(home: Path, *statements: str) -> None:
+    with Database.open(home) as db, db.writing() as session:
+        for statement in statements:
+            session.execute(text(statement))
 
 
 def run(*arguments: str | Path, home: Path) -> Result:
@@ -56,8 +66,7 @@ def test_a_sound_home_is_checked_upgraded_and_copied(home: Path, tmp_path: Path)
 
 
 def test_check_names_what_is_wrong_and_fails(home: Path) -> None:
-    with closing(sqlite3.connect(home / "proofreel.db")) as connection, connection:
-        connection.execute("DELETE FROM box")
+    run_sql(home, "DELETE FROM box")
     findings = document("db", "check", home=home, code=1)["findings"]
     assert findings == [{"what": "claims without a box", "count": 2, "examples": ["1", "2"]}]
     assert "claims without a box: 2 (1, 2)" in run("db", "check", home=home).stdout
@@ -81,12 +90,12 @@ def test_vectors_are_rebuilt_and_verified(home: Path) -> None:
 
 def test_a_rebuild_leaves_no_embedders_index_damaged(home: Path) -> None:
     document("vectors", "rebuild", home=home)
-    with closing(sqlite3.connect(home / "proofreel.db")) as connection, connection:
-        connection.execute("UPDATE embedding SET embedder = 'newer' WHERE moment_id = 2")
-        connection.execute(
-            "INSERT INTO vector_generation SELECT 9, 'gone.faiss', checksum, 'gone', dimension, num_vectors,"
-            " last_moment_id, created_at FROM vector_generation"
-        )
+    run_sql(
+        home,
+        "UPDATE embedding SET embedder = 'newer' WHERE moment_id = 2",
+        "INSERT INTO vector_generation SELECT 9, 'gone.faiss', checksum, 'gone', dimension, num_vectors,"
+        " last_moment_id, created_at FROM vector_generation",
+    )
     for file in (home / "vectors").iterdir():
         file.write_bytes(b"junk")
     document("vectors", "verify", home=home, code=1)
@@ -99,8 +108,9 @@ def test_a_rebuild_leaves_no_embedders_index_damaged(home: Path) -> None:
 
 @pytest.mark.parametrize("command", [("db", "upgrade"), ("vectors", "rebuild"), ("db", "restore", "copy.db")])
 def test_what_writes_waits_for_no_indexer(
-    home: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    home = filled(tmp_path / "home")
     monkeypatch.chdir(tmp_path)
     run("db", "backup", "copy.db", home=home)
     with HomeLock(home):

@@ -172,13 +172,35 @@ def test_a_read_only_home_is_checked_as_far_as_that_goes_without_a_false_alarm(f
     assert broken.stdout.startswith(f"['claims without a box']\n{not_checked}"), broken.stderr
 
 
-def test_a_database_url_names_a_local_sqlite_file(tmp_path: Path) -> None:
-    with Database.open(Path("unused"), url=f"sqlite:///{tmp_path / 'proofreel.db'}", create=True) as db:
-        assert db.home == tmp_path
-    for url in ("postgresql://u:secret@host/db", "sqlite://", f"sqlite:///{tmp_path / 'other.db'}"):
-        with pytest.raises(ValueError, match="database URL") as caught:
-            Database.open(tmp_path, url=url)
-        assert "secret" not in str(caught.value)
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:secret@host/db", "sqlite:////srv/proofreel.db", "postgresql://u:secret@host", "u:secret@x"],
+)
+def test_a_database_url_names_a_postgresql_database_and_its_password_is_never_printed(
+    tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(ValueError, match=r"needs the form postgresql\+psycopg://USER@HOST/NAME") as caught:
+        Database.open(tmp_path, url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_one_sentence_without_the_password(tmp_path: Path) -> None:
+    url = "postgresql://me:secret@127.0.0.1:1/films?sslpassword=hidden"
+    for create in (False, True):
+        with pytest.raises(
+            StorageError, match=r"//me@127.0.0.1:1/films: the server can't be reached"
+        ) as caught:
+            Database.open(tmp_path / "home", url=url, create=create)
+        assert "secret" not in str(caught.value) and "hidden" not in str(caught.value)
+    assert not (tmp_path / "home" / "database.url").exists()
+
+
+def test_a_home_on_sqlite_is_not_used_with_a_server_by_mistake(tmp_path: Path) -> None:
+    make_home(tmp_path)
+    with pytest.raises(
+        StorageError, match=r"keeps its data in proofreel.db; give another --home for .*films"
+    ):
+        Database.open(tmp_path, url="postgresql://127.0.0.1:1/films", create=True)
 
 
 MOUNTS = """/dev/vda / ext4 rw 0 0

@@ -33,8 +33,8 @@ from tests.rows import DESCRIBE, add_job, add_video, plan_job, video_facts
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    with Database.open(tmp_path, create=True) as db, db.writing() as session:
+def session(home: Path) -> Iterator[Session]:
+    with Database.open(home, create=True) as db, db.writing() as session:
         yield session
 
 

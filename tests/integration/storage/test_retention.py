@@ -28,14 +28,14 @@ NOW_NS = int(NOW.timestamp()) * 10**9
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(home: Path) -> Iterator[Database]:
     """Two videos of two committed segments and a pending one each: "old" of 100 days, "new" of 10."""
-    with Database.open(tmp_path, create=True) as db:
+    with Database.open(home, create=True) as db:
         for content, days in (("old", 100), ("new", 10)):
             add(db, content, days=days)
         build_generation(db, db.home, embedder=EMBEDDER)
-        for row in rows(tmp_path)["moment"]:
-            picture = thumbnail_path(tmp_path, row["id"])
+        for row in rows(home)["moment"]:
+            picture = thumbnail_path(home, row["id"])
             picture.parent.mkdir(parents=True, exist_ok=True)
             picture.write_bytes(b"JPEG")
         yield db
@@ -194,7 +194,7 @@ def test_what_people_ruled_on_stays_with_all_that_it_stands_on(db: Database) -> 
                 " moment_id INTEGER NOT NULL REFERENCES moment (id), verdict TEXT)"
             )
         )
-        session.execute(sa.text("INSERT INTO review (moment_id, verdict) VALUES (1, 'confirmed')"))
+        session.execute(sa.text("INSERT INTO review (id, moment_id, verdict) VALUES (1, 1, 'confirmed')"))
 
     pruned = prune(db, [keeping()])
 
@@ -228,7 +228,7 @@ def test_killed_at_random_moments_and_run_again_it_agrees_with_itself(db: Databa
         add(db, f"old{number}", days=200)
     build_generation(db, db.home, embedder=EMBEDDER)
     settings = tmp_path / "proofreel.toml"
-    settings.write_text('home = "."\n[libraries.docks]\npaths = ["x"]\nretention_days = 60\n')
+    settings.write_text('home = "home"\n[libraries.docks]\npaths = ["x"]\nretention_days = 60\n')
     command = [sys.executable, "-m", "proofreel", "db", "prune", "--config", str(settings)]
     chance = random.Random(3)
     for _ in range(8):

@@ -15,7 +15,7 @@ from storage.schema import Base
 from storage.versions import CURRENT, REVISIONS
 from tests import frozen_schemas
 
-FROZEN = sorted(frozen_schemas.FOLDER.glob("*.sql"))
+FROZEN = sorted(copy for copy in frozen_schemas.FOLDER.glob("*.sql") if "." not in copy.stem)
 
 
 def details(engine: sa.Engine) -> dict[str, object]:

@@ -25,15 +25,15 @@ Home = tuple[Database, Path]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def indexed(home: Path) -> Iterator[Home]:
     """A home with `NUM_MOMENTS` committed moments and one pending segment, without a vector index."""
-    with Database.open(tmp_path, create=True) as db:
+    with Database.open(home, create=True) as db:
         with db.writing() as session:
             job = add_job(session, num_segments=NUM_SEGMENTS + 1)
             for segment in job.segments[:-1]:
                 rows = segment_rows(1, num_moments=MOMENTS_A_SEGMENT, seed=segment.position)
                 commit_segment(session, segment.id, rows)
-        yield db, tmp_path
+        yield db, home
 
 
 def truth() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -56,48 +56,48 @@ def same(one: list[tuple[Ids, Scores]], other: list[tuple[Ids, Scores]]) -> bool
     )
 
 
-def build(home: Home, factory: str | None = None) -> Generation:
-    generation = build_generation(*home, embedder=EMBEDDER, factory=factory)
+def build(indexed: Home, factory: str | None = None) -> Generation:
+    generation = build_generation(*indexed, embedder=EMBEDDER, factory=factory)
     assert generation is not None
     return generation
 
 
-def test_the_nearest_by_hand_are_the_nearest_found(home: Home) -> None:
-    build(home)
-    index = open_index(*home, embedder=EMBEDDER)
+def test_the_nearest_by_hand_are_the_nearest_found(indexed: Home) -> None:
+    build(indexed)
+    index = open_index(*indexed, embedder=EMBEDDER)
     for query, (ids, scores) in zip(QUERIES, answers(index), strict=True):
         expected = truth() @ query
         assert ids.tolist() == (np.argsort(-expected, kind="stable")[:10] + 1).tolist()
         assert np.allclose(scores, expected[ids - 1], atol=1e-6)
 
 
-def test_sql_alone_and_the_index_answer_to_the_bit_alike(home: Home) -> None:
-    without = open_index(*home, embedder=EMBEDDER)
+def test_sql_alone_and_the_index_answer_to_the_bit_alike(indexed: Home) -> None:
+    without = open_index(*indexed, embedder=EMBEDDER)
     assert without.stats().generation is None and without.stats().problem is None
     before = answers(without)
-    build(home)
-    index = open_index(*home, embedder=EMBEDDER)
+    build(indexed)
+    index = open_index(*indexed, embedder=EMBEDDER)
     assert index.stats().num_indexed == NUM_MOMENTS and index.stats().num_newer == 0
     assert same(answers(index), before)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 600, NUM_MOMENTS])
-def test_only_allowed_moments_are_found(home: Home, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_allowed_moments_are_found(indexed: Home, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.vectors._FEW_ALLOWED", 100)
     allowed = np.random.default_rng(3).permutation(NUM_MOMENTS)[:count].astype(np.int64) + 1
-    plain = answers(open_index(*home, embedder=EMBEDDER), allowed=allowed)
-    build(home)
-    found = answers(open_index(*home, embedder=EMBEDDER), allowed=allowed)
+    plain = answers(open_index(*indexed, embedder=EMBEDDER), allowed=allowed)
+    build(indexed)
+    found = answers(open_index(*indexed, embedder=EMBEDDER), allowed=allowed)
     assert same(found, plain)
     for query, (ids, _) in zip(QUERIES, found, strict=True):
         order = allowed[np.argsort(-(truth()[allowed - 1] @ query), kind="stable")]
         assert ids.tolist() == order[:10].tolist()
 
 
-def test_allowed_ids_beyond_all_moments_do_no_harm(home: Home) -> None:
-    build(home)
+def test_allowed_ids_beyond_all_moments_do_no_harm(indexed: Home) -> None:
+    build(indexed)
     allowed = np.arange(NUM_MOMENTS - 5, NUM_MOMENTS + 5000, dtype=np.int64)
-    ids, _ = open_index(*home, embedder=EMBEDDER).search(QUERIES[0], 20, allowed=allowed)
+    ids, _ = open_index(*indexed, embedder=EMBEDDER).search(QUERIES[0], 20, allowed=allowed)
     assert sorted(ids.tolist()) == list(range(NUM_MOMENTS - 5, NUM_MOMENTS + 1))
 
 
@@ -121,33 +121,33 @@ FAULTS = ["missing", "empty", "truncated", "longer", "flipped"]
 
 @pytest.mark.parametrize("how", FAULTS)
 def test_a_broken_index_is_noticed_and_changes_no_answer(
-    home: Home, how: str, caplog: pytest.LogCaptureFixture
+    indexed: Home, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    generation = build(home)
-    before = answers(open_index(*home, embedder=EMBEDDER))
+    generation = build(indexed)
+    before = answers(open_index(*indexed, embedder=EMBEDDER))
     spoil(generation.path, how)
-    index = open_index(*home, embedder=EMBEDDER)
+    index = open_index(*indexed, embedder=EMBEDDER)
     assert index.stats().generation is None
     assert "run `proofreel vectors rebuild`" in caplog.text
     assert same(answers(index), before)
 
 
 @pytest.mark.parametrize("how", FAULTS)
-def test_the_writer_builds_a_broken_index_again(home: Home, how: str) -> None:
-    generation = build(home)
-    before = answers(open_index(*home, embedder=EMBEDDER))
+def test_the_writer_builds_a_broken_index_again(indexed: Home, how: str) -> None:
+    generation = build(indexed)
+    before = answers(open_index(*indexed, embedder=EMBEDDER))
     spoil(generation.path, how)
-    index = open_index(*home, embedder=EMBEDDER, repair=True)
+    index = open_index(*indexed, embedder=EMBEDDER, repair=True)
     assert index.stats().generation == generation.id + 1
     assert same(answers(index), before)
-    assert open_index(*home, embedder=EMBEDDER).stats().problem is None
+    assert open_index(*indexed, embedder=EMBEDDER).stats().problem is None
 
 
-def test_a_broken_newest_generation_gives_way_to_the_one_before(home: Home) -> None:
-    first, second = build(home), build(home)
-    before = answers(open_index(*home, embedder=EMBEDDER))
+def test_a_broken_newest_generation_gives_way_to_the_one_before(indexed: Home) -> None:
+    first, second = build(indexed), build(indexed)
+    before = answers(open_index(*indexed, embedder=EMBEDDER))
     spoil(second.path, "flipped")
-    index = open_index(*home, embedder=EMBEDDER)
+    index = open_index(*indexed, embedder=EMBEDDER)
     assert index.stats().generation == first.id
     assert "checksum" in (index.stats().problem or "")
     assert same(answers(index), before)
@@ -155,19 +155,19 @@ def test_a_broken_newest_generation_gives_way_to_the_one_before(home: Home) -> N
 
 @pytest.mark.parametrize("num_broken", [1, 2])
 def test_broken_generations_are_told_once(
-    home: Home, num_broken: int, caplog: pytest.LogCaptureFixture
+    indexed: Home, num_broken: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    generations = [build(home), build(home)]
+    generations = [build(indexed), build(indexed)]
     for generation in generations[-num_broken:]:
         spoil(generation.path, "flipped")
-    open_index(*home, embedder=EMBEDDER)
+    open_index(*indexed, embedder=EMBEDDER)
     (told,) = [record.getMessage() for record in caplog.records]
     assert str(generations[-1].path) in told
     assert "run `proofreel vectors rebuild`" in told
 
 
-def test_any_flipped_byte_is_noticed(home: Home) -> None:
-    generation = build(home)
+def test_any_flipped_byte_is_noticed(indexed: Home) -> None:
+    generation = build(indexed)
     content = generation.path.read_bytes()
     chance = random.Random(1)
     places = {0, len(content) - 1, *(chance.randrange(len(content)) for _ in range(60))}
@@ -180,101 +180,102 @@ def test_any_flipped_byte_is_noticed(home: Home) -> None:
     assert damage(generation) is None
 
 
-def commit_the_last_segment(home: Home) -> None:
-    db, _ = home
+def commit_the_last_segment(indexed: Home) -> None:
+    db, _ = indexed
     with db.writing() as session:
         assert commit_segment(session, NUM_SEGMENTS + 1, segment_rows(1, num_moments=3, seed=77))
 
 
-def test_moments_newer_than_the_index_are_found_too(home: Home) -> None:
-    generation = build(home)
-    index = open_index(*home, embedder=EMBEDDER)
-    commit_the_last_segment(home)
+def test_moments_newer_than_the_index_are_found_too(indexed: Home) -> None:
+    generation = build(indexed)
+    index = open_index(*indexed, embedder=EMBEDDER)
+    commit_the_last_segment(indexed)
     ids, scores = index.search(unit_vectors(3, seed=77)[1], 1)
     assert ids.tolist() == [NUM_MOMENTS + 2]
     assert scores[0] == pytest.approx(1.0, abs=1e-3)
     assert index.stats().num_newer == 3
-    assert [(v.num_newer, v.state) for v in verify(*home)] == [(3, "good")]
-    newer = refresh_generation(*home, embedder=EMBEDDER)
+    assert [(v.num_newer, v.state) for v in verify(*indexed)] == [(3, "good")]
+    newer = refresh_generation(*indexed, embedder=EMBEDDER)
     assert newer is not None and newer.id == generation.id + 1 and newer.num_vectors == NUM_MOMENTS + 3
 
 
-def test_nothing_new_builds_no_new_generation(home: Home) -> None:
-    first = build(home)
-    assert refresh_generation(*home, embedder=EMBEDDER) == first
+def test_nothing_new_builds_no_new_generation(indexed: Home) -> None:
+    first = build(indexed)
+    assert refresh_generation(*indexed, embedder=EMBEDDER) == first
     spoil(first.path, "truncated")
-    again = refresh_generation(*home, embedder=EMBEDDER)
+    again = refresh_generation(*indexed, embedder=EMBEDDER)
     assert again is not None and again.id == first.id + 1
 
 
-def test_deleted_moments_are_never_found(home: Home) -> None:
-    build(home)
-    db, _ = home
-    index = open_index(*home, embedder=EMBEDDER)
+def test_deleted_moments_are_never_found(indexed: Home) -> None:
+    build(indexed)
+    db, _ = indexed
+    index = open_index(*indexed, embedder=EMBEDDER)
     gone = index.search(QUERIES[0], 400)[0]
     with db.writing() as session:
         session.execute(text(f"DELETE FROM embedding WHERE moment_id IN ({','.join(map(str, gone))})"))
     left, _ = index.search(QUERIES[0], 10)
     assert len(left) == 10 and not set(left) & set(gone)
     assert (
-        left.tolist() == open_index(*home, embedder=EMBEDDER, repair=False).search(QUERIES[0], 10)[0].tolist()
+        left.tolist()
+        == open_index(*indexed, embedder=EMBEDDER, repair=False).search(QUERIES[0], 10)[0].tolist()
     )
     expected = np.argsort(-(truth() @ QUERIES[0]), kind="stable")[400:410] + 1
     assert left.tolist() == expected.tolist()
-    assert verify(*home)[0].num_deleted == 400
+    assert verify(*indexed)[0].num_deleted == 400
 
 
-def test_more_than_there_are_gives_all(home: Home) -> None:
-    build(home)
-    ids, scores = open_index(*home, embedder=EMBEDDER).search(QUERIES[0], NUM_MOMENTS * 2)
+def test_more_than_there_are_gives_all(indexed: Home) -> None:
+    build(indexed)
+    ids, scores = open_index(*indexed, embedder=EMBEDDER).search(QUERIES[0], NUM_MOMENTS * 2)
     assert sorted(ids.tolist()) == list(range(1, NUM_MOMENTS + 1))
     assert (np.diff(scores) <= 0).all()
 
 
-def test_two_generations_are_kept_and_what_crashed_builders_left_is_removed(home: Home) -> None:
-    _, folder = home
-    build(home)
+def test_two_generations_are_kept_and_what_crashed_builders_left_is_removed(indexed: Home) -> None:
+    _, folder = indexed
+    build(indexed)
     (folder / "vectors" / "7-dead.partial").write_bytes(b"half")
     (folder / "vectors" / "7-dead.faiss").write_bytes(b"renamed, never named")
-    newest = [build(home), build(home)]
+    newest = [build(indexed), build(indexed)]
     assert {file.name for file in (folder / "vectors").iterdir()} == {g.path.name for g in newest}
 
 
 def test_a_damaged_generation_goes_with_a_rebuild_and_who_searches_in_it_is_not_disturbed(
-    home: Home,
+    indexed: Home,
 ) -> None:
-    first = build(home)
-    searching = open_index(*home, embedder=EMBEDDER)
+    first = build(indexed)
+    searching = open_index(*indexed, embedder=EMBEDDER)
     before = answers(searching)
     first.path.rename(first.path.with_suffix(".good"))
     first.path.write_bytes(b"junk")
 
-    second = build(home)
-    assert [(v.generation, v.state) for v in verify(*home)] == [(second, "good")]
+    second = build(indexed)
+    assert [(v.generation, v.state) for v in verify(*indexed)] == [(second, "good")]
     assert not first.path.exists()
     first.path.with_suffix(".good").unlink()
     assert same(answers(searching), before)
 
 
-def test_another_embedders_vectors_are_not_mixed_in(home: Home) -> None:
-    build(home)
-    other = open_index(*home, embedder="another")
+def test_another_embedders_vectors_are_not_mixed_in(indexed: Home) -> None:
+    build(indexed)
+    other = open_index(*indexed, embedder="another")
     assert len(other.search(QUERIES[0], 5)[0]) == 0
-    assert build_generation(*home, embedder="another") is None
+    assert build_generation(*indexed, embedder="another") is None
 
 
-def test_a_vector_of_another_length_is_refused(home: Home) -> None:
-    build(home)
+def test_a_vector_of_another_length_is_refused(indexed: Home) -> None:
+    build(indexed)
     with pytest.raises(ValueError, match=r"\(12,\), not \(384,\)"):
-        open_index(*home, embedder=EMBEDDER).search(np.ones(12, dtype=np.float32), 5)
+        open_index(*indexed, embedder=EMBEDDER).search(np.ones(12, dtype=np.float32), 5)
     with pytest.raises(ValueError, match="at least one"):
-        open_index(*home, embedder=EMBEDDER).search(QUERIES[0], 0)
+        open_index(*indexed, embedder=EMBEDDER).search(QUERIES[0], 0)
 
 
 @pytest.mark.parametrize("factory", ["IDMap,SQfp16", "IVF16,SQfp16", "IVF4,PQ16x4"])
-def test_every_kind_of_index_recalls_what_is_near(home: Home, factory: str) -> None:
-    build(home, factory)
-    index = open_index(*home, embedder=EMBEDDER)
+def test_every_kind_of_index_recalls_what_is_near(indexed: Home, factory: str) -> None:
+    build(indexed, factory)
+    index = open_index(*indexed, embedder=EMBEDDER)
     noise = 0.4 * unit_vectors(50, seed=5)
     wanted = np.random.default_rng(6).choice(NUM_MOMENTS, 50, replace=False)
     found = [index.search(truth()[i] + n, 10)[0] for i, n in zip(wanted, noise, strict=True)]
@@ -293,37 +294,37 @@ import resource, signal, sys
 from pathlib import Path
 from storage import Database, build_generation
 from tests.rows import EMBEDDER
-home = Path(sys.argv[1])
-with Database.open(home) as db:
+indexed = Path(sys.argv[1])
+with Database.open(indexed) as db:
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    build_generation(db, home, embedder=EMBEDDER)
+    build_generation(db, indexed, embedder=EMBEDDER)
 """
 
 
-def test_a_disk_that_fills_up_leaves_the_old_index_in_use(home: Home) -> None:
-    first = build(home)
-    before = answers(open_index(*home, embedder=EMBEDDER))
-    command = [sys.executable, "-c", FULL_DISK, str(home[1])]
+def test_a_disk_that_fills_up_leaves_the_old_index_in_use(indexed: Home) -> None:
+    first = build(indexed)
+    before = answers(open_index(*indexed, embedder=EMBEDDER))
+    command = [sys.executable, "-c", FULL_DISK, str(indexed[1])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "StorageError" in done.stderr.splitlines()[-1], done.stderr
     assert [file.name for file in first.path.parent.iterdir()] == [first.path.name]
-    assert same(answers(open_index(*home, embedder=EMBEDDER)), before)
+    assert same(answers(open_index(*indexed, embedder=EMBEDDER)), before)
 
 
-def test_a_name_that_leads_out_of_the_home_is_refused(home: Home) -> None:
-    build(home)
-    with home[0].writing() as session:
+def test_a_name_that_leads_out_of_the_home_is_refused(indexed: Home) -> None:
+    build(indexed)
+    with indexed[0].writing() as session:
         session.execute(text("UPDATE vector_generation SET file_name = '../../etc/passwd'"))
     with pytest.raises(StorageError, match="no plain name"):
-        open_index(*home, embedder=EMBEDDER)
+        open_index(*indexed, embedder=EMBEDDER)
 
 
-def test_two_embedders_keep_their_indexes_side_by_side(home: Home) -> None:
-    with home[0].writing() as session:
+def test_two_embedders_keep_their_indexes_side_by_side(indexed: Home) -> None:
+    with indexed[0].writing() as session:
         session.execute(text("UPDATE embedding SET embedder = 'another' WHERE moment_id % 2 = 0"))
-    first = {name: build_generation(*home, embedder=name) for name in (EMBEDDER, "another")}
+    first = {name: build_generation(*indexed, embedder=name) for name in (EMBEDDER, "another")}
 
-    again = {name: refresh_generation(*home, embedder=name) for name in first}
+    again = {name: refresh_generation(*indexed, embedder=name) for name in first}
 
     assert again == first
-    assert all(open_index(*home, embedder=name).stats().problem is None for name in first)
+    assert all(open_index(*indexed, embedder=name).stats().problem is None for name in first)

@@ -106,12 +106,12 @@ def test_the_same_increments_are_lost_without_our_set_up(tmp_path: Path) -> None
     assert number_in(tmp_path) == 1
 
 
-def test_two_writers_of_one_segment_have_one_winner(tmp_path: Path) -> None:
-    segments = make_home(tmp_path, num_segments=12)
+def test_two_writers_of_one_segment_have_one_winner(home: Path) -> None:
+    segments = make_home(home, num_segments=12)
     wins: list[int] = []
 
     def work(seed: int) -> None:
-        with Database.open(tmp_path) as db:
+        with Database.open(home) as db:
             for segment in segments:
                 with db.writing() as session:
                     if commit_segment(session, segment, segment_rows(1, seed=seed)):
@@ -123,18 +123,18 @@ def test_two_writers_of_one_segment_have_one_winner(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(wins) == segments
-    with Database.open(tmp_path) as db, db.reading() as session:
+    with Database.open(home) as db, db.reading() as session:
         assert session.scalar(select(func.count()).select_from(Answer)) == len(segments)
         assert session.scalar(select(Job.state)) == "done"
 
 
-def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(tmp_path: Path) -> None:
-    make_home(tmp_path, num_segments=400)
+def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(home: Path) -> None:
+    make_home(home, num_segments=400)
     chance = random.Random(5)
     done_before = -1
     for _ in range(8):
         writer = subprocess.Popen(
-            [sys.executable, "-c", COMMIT_EVERYTHING, str(tmp_path)],
+            [sys.executable, "-c", COMMIT_EVERYTHING, str(home)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -145,7 +145,7 @@ def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(tmp_path: Path
         writer.kill()
         writer.communicate()
         assert writer.returncode == -signal.SIGKILL
-        with Database.open(tmp_path) as db:
+        with Database.open(home) as db:
             assert check(db).findings == ()
             with db.reading() as session:
                 done = session.scalar(select(func.count()).where(Segment.state == "done")) or 0
@@ -156,9 +156,9 @@ def test_a_kill_at_any_moment_leaves_each_segment_whole_or_absent(tmp_path: Path
     assert 0 < done_before < 400
 
 
-def test_an_error_in_a_transaction_takes_all_of_it_back(tmp_path: Path) -> None:
-    segments = make_home(tmp_path)
-    with Database.open(tmp_path) as db:
+def test_an_error_in_a_transaction_takes_all_of_it_back(home: Path) -> None:
+    segments = make_home(home)
+    with Database.open(home) as db:
         with pytest.raises(RuntimeError, match="stop"), db.writing() as session:
             assert commit_segment(session, segments[0], segment_rows(1))
             raise RuntimeError("stop")
@@ -181,9 +181,9 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
         assert commit_segment(session, segments[0], segment_rows(1, num_moments=500))
 
 
-def test_a_reader_sees_one_snapshot_and_may_not_write(tmp_path: Path) -> None:
-    make_home(tmp_path)
-    with Database.open(tmp_path) as db:
+def test_a_reader_sees_one_snapshot_and_may_not_write(home: Path) -> None:
+    make_home(home)
+    with Database.open(home) as db:
         with db.reading() as reader:
             assert reader.scalar(select(func.count()).select_from(Library)) == 1
             with db.writing() as writer:
@@ -195,9 +195,9 @@ def test_a_reader_sees_one_snapshot_and_may_not_write(tmp_path: Path) -> None:
             reader.execute(text("DELETE FROM library"))
 
 
-def test_foreign_keys_are_enforced(tmp_path: Path) -> None:
-    make_home(tmp_path)
-    with Database.open(tmp_path) as db, pytest.raises(sa.exc.IntegrityError), db.writing() as session:
+def test_foreign_keys_are_enforced(home: Path) -> None:
+    make_home(home)
+    with Database.open(home) as db, pytest.raises(sa.exc.IntegrityError), db.writing() as session:
         session.execute(text("DELETE FROM video"))
 
 
@@ -209,11 +209,11 @@ def use_after_fork(db: Database, answers: "multiprocessing.Queue[str]") -> None:
         answers.put(str(error))
 
 
-def test_a_database_is_not_carried_across_a_fork(tmp_path: Path) -> None:
-    make_home(tmp_path)
+def test_a_database_is_not_carried_across_a_fork(home: Path) -> None:
+    make_home(home)
     fork = multiprocessing.get_context("fork")
     answers = fork.Queue()
-    with Database.open(tmp_path) as db:
+    with Database.open(home) as db:
         child = fork.Process(target=use_after_fork, args=(db, answers))
         child.start()
         answer = answers.get(timeout=30)

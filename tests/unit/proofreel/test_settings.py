@@ -42,7 +42,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ),
         (
             "[serch]\nlimit = 3\n",
-            "'serch'; allowed there: ask, home, index, libraries, report, search, watch",
+            "'serch'; allowed there: ask, database, home, index, libraries, report, search, watch",
         ),
         (
             '[libraries.docks]\npaths = ["a"]\nengin = "spotter"\n',

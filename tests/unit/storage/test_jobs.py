@@ -38,8 +38,8 @@ WHEN = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    with Database.open(tmp_path, create=True) as db, db.writing() as session:
+def session(home: Path) -> Iterator[Session]:
+    with Database.open(home, create=True) as db, db.writing() as session:
         yield session
 
 
