@@ -9,6 +9,7 @@
     │   └── TimedOut                    reading took longer than allowed
     ├── StorageError                    the database, its schema, a vector index
     ├── EngineError                     a model that can't be loaded or run
+    │   └── OutOfMemory                 what it was asked is too much for its device
     ├── ExportError                     an export that can't be made or trusted
     └── TrainingError                   a training that can't go on
 
@@ -19,6 +20,7 @@ sentence.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 Path = str | bytes | os.PathLike[str]
 
@@ -45,6 +47,9 @@ class MediaError(ProofreelError):
         self.position_s = position_s
         where = "" if position_s is None else f" at {position_s:.3f} s"
         super().__init__(f"{printable(path)}{where}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), position_s=self.position_s), (self.path, self.reason)
 
 
 class Unreadable(MediaError):
@@ -73,6 +78,10 @@ class StorageError(ProofreelError):
 
 class EngineError(ProofreelError):
     """A model can't be loaded or run."""
+
+
+class OutOfMemory(EngineError):
+    """The device has too little memory for what was asked at once; less of it may do."""
 
 
 class ExportError(ProofreelError):

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from indexer.asking import AskResult
     from indexer.damage import DamagedVideo
     from indexer.embedding import Embedder
+    from indexer.executors import Executor
     from indexer.report import IndexReport
     from indexer.status import OpenJob, Status
 
@@ -90,6 +92,18 @@ def index(
     retry: Annotated[
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that look at files at the same time; default: what fits."),
+    ] = None,
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=1.0,
+            metavar="SECONDS",
+            help="End a process when nothing comes of its file for so long and ten times what is expected.",
+        ),
+    ] = 300.0,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -106,11 +120,12 @@ def index(
     if not library.strip():
         raise ValueError('--library needs a name, not ""')
     loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
+    executor = partial(load_executor, loader, workers=workers, is_model=model is not None)
     chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
     with stop.listening():
         report = _index(
-            paths, library=library, questions=question or [], engine=loader, chosen=chosen, home=home,
-            stop=stop, retry=retry is not None, as_json=as_json, verbose=verbose,
+            paths, library=library, questions=question or [], executor=executor, chosen=chosen, home=home,
+            stop=stop, retry=retry is not None, patience_s=patience, as_json=as_json, verbose=verbose,
         )  # fmt: skip
     if as_json:
         _print_json(report.document())
@@ -126,11 +141,12 @@ def _index(
     *,
     library: str,
     questions: list[str],
-    engine: Callable[[], Engine],
+    executor: Callable[[], Executor],
     chosen: dict[str, Any],
     home: Path,
     stop: Stop,
     retry: bool,
+    patience_s: float,
     as_json: bool,
     verbose: bool,
 ) -> IndexReport:
@@ -144,10 +160,10 @@ def _index(
         home=home,
         library=library,
         questions=question_set(questions),
-        engine=engine,
+        executor=executor,
         chosen={name: value for name, value in chosen.items() if value},
-        embedder=load_embedder,
         retry_quarantined=retry,
+        patience_s=patience_s,
     )
     with reporter(quiet=as_json, stream=sys.stderr) as told:
         return index_paths(request, reporter=told, stop=stop)
@@ -197,30 +213,56 @@ def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJs
 
 def _engine_loader(
     name: str, *, model: str | None, prompts: Path | None, unchecked: bool
-) -> Callable[[], Engine]:
+) -> Callable[..., Engine]:
     """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
 
     words = None if prompts is None else load_prompts(prompts)
     check_engine(name, model=model, prompts=words, unchecked=unchecked)
-    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked)
+    return partial(load_engine, name, model=model, prompts=words, unchecked=unchecked)
 
 
 def load_engine(
-    name: str, *, model: str | None = None, prompts: PromptSet | None = None, unchecked: bool = False
+    name: str,
+    *,
+    model: str | None = None,
+    prompts: PromptSet | None = None,
+    unchecked: bool = False,
+    num_threads: int | None = None,
 ) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked)
+    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked, num_threads=num_threads)
 
 
-def load_embedder() -> Embedder:
+def load_embedder(*, num_threads: int | None = None) -> Embedder:
     """What turns moments' texts into vectors."""
     from engines.embedding import TextEmbedder
 
-    return TextEmbedder()
+    return TextEmbedder(num_threads=num_threads)
+
+
+def load_executor(engine: Callable[..., Engine], *, workers: int | None, is_model: bool) -> Executor:
+    """Processes of this machine, each with an engine of its own, kept from the network once a file is open.
+
+    `is_model`: the engine runs a checkpoint, on a GPU where there is one.
+    """
+    from indexer.executors.local import LocalExecutor
+    from indexer.executors.sandbox import without_network
+    from indexer.executors.sizing import places
+    from indexer.looking import Looker
+
+    found = places(workers, needs_gpu=is_model)
+    looker = partial(
+        Looker,
+        engine=partial(engine, num_threads=found.num_threads),
+        embedder=partial(load_embedder, num_threads=found.num_threads),
+        seal=without_network,
+        fetches=is_model,
+    )
+    return LocalExecutor(looker, environments=found.environments, orders_at_once=found.orders_at_once)
 
 
 def _exit_code(report: IndexReport, stop: Stop) -> int:

@@ -11,26 +11,29 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engines.contract import ClipSpec, Engine, Question
+from engines.contract import ClipSpec, Question
 from grounding.errors import StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.catalogue import Catalogue, Placed
+from indexer.crew import Crew
 from indexer.damage import damaged_s_of, told
-from indexer.embedding import Embedder, Remembering
+from indexer.executors import Executor
 from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
+from indexer.orders import EngineFacts
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
+from indexer.tasks import Fate, Task
 from indexer.timing import Stopwatch
-from indexer.work import RETRY, Done, Task, Tools, Worker
+from indexer.work import RETRY, Shift, Tools
 from storage import (
     Database,
     HomeLock,
@@ -40,6 +43,7 @@ from storage import (
     plan_jobs,
     retry_quarantined,
 )
+from storage.faults import point
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
@@ -47,23 +51,26 @@ from storage.reports import covered_s, library_named, stretches_to_do
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
 NOT_BEGUN = f"not begun; {GO_ON}"
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
+    """What is to be indexed, and how. `executor` is made when the first file is to be opened; its workers'
+    hands are `indexer.looking.Looker`s.
 
-    `chosen` is what was chosen of the engine; it is kept with every answer.
+    `chosen` is what was chosen of the engine; it is kept with every answer. A worker of which nothing comes
+    for `patience_s` and ten times what it took before is ended.
     """
 
     paths: Sequence[Path]
     home: Path
     library: str
     questions: Sequence[Question]
-    engine: Callable[[], Engine]
-    embedder: Callable[[], Embedder]
+    executor: Callable[[], Executor]
     chosen: Mapping[str, Any] = field(default_factory=dict)
     retry_quarantined: bool = False
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,11 +82,13 @@ class _Run:
     reporter: Reporter
     stop: Stop
     stopwatch: Stopwatch
+    crew: Crew
     seconds_of: dict[int, float] = field(default_factory=dict)
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
     num_moments: int = 0
     fault: str | None = None
+    place: dict[Path, int] = field(default_factory=dict)  # of each path in the scan
 
     def settle(self, report: FileReport) -> None:
         self.files.append(report)
@@ -91,7 +100,7 @@ class _Night:
     """A call with its engine; `run_id` is that way of answering in the database."""
 
     run: _Run
-    engine: Engine
+    engine: EngineFacts
     run_id: int
 
 
@@ -103,10 +112,13 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     that fails half way (a disk that fills) is the report's `fault`: what was committed before stays.
     """
     started = time.monotonic()
-    stop = stop or Stop()
+    stop, stopwatch = stop or Stop(), Stopwatch()
+    crew = Crew(request.executor, patience_s=request.patience_s, stopwatch=stopwatch, stop=stop)
     # The lock first: opening may upgrade the schema, which is no work for two at once.
-    with HomeLock(request.home), Database.open(request.home, create=True) as database:
-        run = _Run(request=request, database=database, reporter=reporter, stop=stop, stopwatch=Stopwatch())
+    with HomeLock(request.home), Database.open(request.home, create=True) as database, closing(crew):
+        run = _Run(
+            request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, crew=crew
+        )
         try:
             with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
                 _index(run)
@@ -125,11 +137,11 @@ def _index(run: _Run) -> None:
         run.database,
         library_id=library_id,
         known=known,
-        stopwatch=run.stopwatch,
-        stop=run.stop,
+        recognise=run.crew.recognise,
         reporter=run.reporter,
     )
     catalogue.scan(run.request.paths)
+    run.place = {path: number for number, path in enumerate(catalogue.files)}
     try:
         _index_found(run, catalogue)
     except (Stopped, StorageError):
@@ -141,40 +153,34 @@ def _index(run: _Run) -> None:
 
 
 def _index_found(run: _Run, catalogue: Catalogue) -> None:
-    with ExitStack() as stack:
-        night: _Night | None = None
-        # Before new files are read, which takes long: what is asked of the others is kept whenever it ends.
-        if known := catalogue.known_videos:
-            night = stack.enter_context(_night(run))
-            _schedule(night, known)
-        placed = _take_stock(run, catalogue)
-        if not placed:
-            return
-        night = night or stack.enter_context(_night(run))
-        if fresh := {item.video_id for item in placed} - known:
-            _schedule(night, fresh)
-        tasks = _plan(night, placed)
-        if tasks:
-            _work(night, tasks)
+    night: _Night | None = None
+    # Before new files are read, which takes long: what is asked of the others is kept whenever it ends.
+    if known := catalogue.known_videos:
+        night = _night(run)
+        _schedule(night, known)
+    placed = _take_stock(run, catalogue)
+    if not placed:
+        return
+    night = night or _night(run)
+    if fresh := {item.video_id for item in placed} - known:
+        _schedule(night, fresh)
+    tasks = _plan(night, placed)
+    if tasks:
+        _work(night, tasks)
     _refresh_vectors(run)
 
 
-@contextmanager
-def _night(run: _Run) -> Iterator[_Night]:
-    """The engine, made now and closed at the end, and the id of its way of answering."""
-    with run.stop.at_once():
-        engine = run.request.engine()
-    try:
-        with run.database.writing() as session:
-            run_id = ensure_run(
-                session,
-                fingerprint=engine.fingerprint,
-                engine=engine.name,
-                config={"clip": asdict(engine.spec), **run.request.chosen},
-            )
-        yield _Night(run=run, engine=engine, run_id=run_id)
-    finally:
-        engine.close()
+def _night(run: _Run) -> _Night:
+    """The engine of the workers, and the id of its way of answering."""
+    engine = run.crew.facts()
+    with run.database.writing() as session:
+        run_id = ensure_run(
+            session,
+            fingerprint=engine.fingerprint,
+            engine=engine.name,
+            config={"clip": asdict(engine.spec), **run.request.chosen},
+        )
+    return _Night(run=run, engine=engine, run_id=run_id)
 
 
 def _schedule(night: _Night, video_ids: Collection[int]) -> None:
@@ -185,6 +191,8 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
         if request.retry_quarantined:
             retry_quarantined(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
+        point("plan:before-commit")
+    point("plan:after-commit")
 
 
 def _take_stock(run: _Run, catalogue: Catalogue) -> list[Placed]:
@@ -213,7 +221,8 @@ def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
         if item.path != first[item.video_id]:
             run.settle(_same_as(run, item, first[item.video_id]))
         elif standing.is_pending:
-            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp))
+            length_s = run.seconds_of[item.video_id]
+            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp, length_s=length_s))
         else:
             run.settle(_nothing_to_do(run, item, standing))
     _announce(run, tasks, standing_of, spec=night.engine.spec)
@@ -260,44 +269,28 @@ def _announce(run: _Run, tasks: Sequence[Task], standing_of: dict[int, Standing]
 def _work(night: _Night, tasks: Sequence[Task]) -> None:
     run = night.run
     tools = Tools(
-        database=run.database,
-        run_id=night.run_id,
-        engine=night.engine,
-        embedder=Remembering(run.request.embedder),
-        stopwatch=run.stopwatch,
-        stop=run.stop,
+        database=run.database, run_id=night.run_id, crew=run.crew, stopwatch=run.stopwatch, stop=run.stop
     )
-    worker = Worker(
-        tools, told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window))
+    shift = Shift(
+        tools,
+        told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window)),
+        settled=lambda task, fate: _keep(run, task, fate),
     )
-    for task in tasks:
-        done = Done()
-        try:
-            if run.stop.reason() is None:
-                worker.do(task, done)
-            else:
-                done.state = "stopped"
-        except Stopped:
-            done.state = "stopped"
-        except StorageError:
-            done.state = "stopped"
-            _keep(run, task, done)
-            raise
-        _keep(run, task, done)
+    shift.do(tasks)
 
 
-def _keep(run: _Run, task: Task, done: Done) -> None:
-    run.windows[task.video_id] = done.windows
-    run.num_moments += done.moments
-    run.settle(_settled(run, task, done))
+def _keep(run: _Run, task: Task, fate: Fate) -> None:
+    run.windows[task.video_id] = fate.windows
+    run.num_moments += fate.moments
+    run.settle(_settled(run, task, fate))
 
 
-def _settled(run: _Run, task: Task, done: Done) -> FileReport:
+def _settled(run: _Run, task: Task, fate: Fate) -> FileReport:
     seconds = run.seconds_of[task.video_id]
-    if done.state == "done":
+    if fate.state == "done":
         with run.database.reading() as session:
             damaged_s = damaged_s_of(session, task.video_id)
-        notes = [note for note in (done.note, told(damaged_s, seconds=seconds)) if note is not None]
+        notes = [note for note in (fate.note, told(damaged_s, seconds=seconds)) if note is not None]
         return FileReport(
             path=task.path,
             status="indexed",
@@ -305,11 +298,11 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
             seconds=seconds,
             damaged_s=damaged_s,
         )
-    if done.state == "stopped":
-        how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
-        reason = how_far if done.windows else NOT_BEGUN
+    if fate.state == "stopped":
+        how_far = f"stopped after {counted(len(fate.windows), 'segment')}; {GO_ON}"
+        reason = how_far if fate.windows else NOT_BEGUN
         return FileReport(path=task.path, status="skipped", reason=reason, seconds=seconds)
-    return FileReport(path=task.path, status="failed", reason=done.reason, seconds=seconds)
+    return FileReport(path=task.path, status="failed", reason=fate.reason, seconds=seconds)
 
 
 def _refresh_vectors(run: _Run) -> None:
@@ -334,7 +327,7 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
     )
     return IndexReport(
         library=run.request.library,
-        files=tuple(run.files),
+        files=tuple(sorted(run.files, key=lambda report: run.place.get(report.path, len(run.place)))),
         totals=totals,
         ending="failed" if run.fault else run.stop.reason() or "complete",
         fault=run.fault,

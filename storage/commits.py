@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from grounding.evidence import Box
 from storage.clock import now
+from storage.faults import point
 from storage.jobs import finish_if_complete
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
@@ -50,6 +51,7 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
     a crash before that ends leaves the segment pending and no row of it. Raises ValueError for an unknown
     segment, or when `rows` doesn't answer each question of the job once.
     """
+    point("commit:begin")
     won = cast(
         CursorResult[Any],
         session.execute(
@@ -61,9 +63,12 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
     owner = _owner(session, segment_id)
     if won.rowcount != 1:
         return False
+    point("commit:after-claim")
     _require_every_question(session, owner, rows.answers)
     _insert_answers(session, owner, rows)
+    point("commit:after-answers")
     _insert_seen(session, owner, rows)
+    point("commit:after-seen")
     finish_if_complete(session, owner.job_id)
     return True
 

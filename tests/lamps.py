@@ -20,6 +20,7 @@ from indexer.report import IndexReport
 from indexer.stopping import Stop
 from tests.brightness import BrightnessEngine
 from tests.clips import Picture, make_clip
+from tests.inline import looking
 
 RATE_HZ = 10
 
@@ -87,8 +88,7 @@ class Night:
             home=self.home,
             library=library,
             questions=question_set(questions),
-            engine=self._make_engine,
-            embedder=lambda: self.embedder,
+            executor=lambda: looking(self._make_engine, lambda: self.embedder),
             retry_quarantined=retry,
         )
         return index_paths(request, reporter=self.reporter(sys.stderr), stop=stop)

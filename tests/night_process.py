@@ -11,8 +11,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import typer
 from grounding.errors import ProofreelError
 from indexer import commands
 from tests.brightness import BrightnessEngine
+from tests.inline import InlineExecutor, looking
 from tests.lamps import LetterEmbedder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +57,8 @@ def start(*args: str | Path, clip_s: float = 0.0) -> subprocess.Popen[str]:
 def run_here(*args: str | Path) -> Outcome:
     """The same within this process, in a third of the time; for what needs no process of its own."""
     out, err = io.StringIO(), io.StringIO()
-    own = commands.load_engine, commands.load_embedder
+    own = commands.load_engine, commands.load_embedder, commands.load_executor
+    commands.load_executor = inline
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main(["--clip-s=0", *map(os.fspath, args)])
@@ -63,14 +66,27 @@ def run_here(*args: str | Path) -> Outcome:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0
         finally:
-            commands.load_engine, commands.load_embedder = own
+            commands.load_engine, commands.load_embedder, commands.load_executor = own
     return Outcome(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def slow_engine(_name: str, *, clip_s: float, **_: Any) -> BrightnessEngine:
+    """A brightness engine that takes `clip_s` for each clip."""
+    return BrightnessEngine(on_clip=lambda clip: time.sleep(clip_s))
+
+
+def letters(**_: Any) -> LetterEmbedder:
+    return LetterEmbedder()
+
+
+def inline(engine: Callable[..., Any], **_: Any) -> InlineExecutor:
+    return looking(engine, letters)
 
 
 def main(args: Sequence[str]) -> None:
     clip_s = float(args[0].removeprefix("--clip-s="))
-    commands.load_engine = lambda name, **_: BrightnessEngine(on_clip=lambda clip: time.sleep(clip_s))
-    commands.load_embedder = LetterEmbedder
+    commands.load_engine = partial(slow_engine, clip_s=clip_s)
+    commands.load_embedder = letters
     app = typer.Typer(pretty_exceptions_enable=False)
     commands.register(app)
     try:

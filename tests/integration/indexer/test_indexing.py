@@ -134,7 +134,9 @@ def test_a_bad_file_stops_no_other(night: Night, folder: Path) -> None:
     assert states.count("pending") == 1
 
 
-@pytest.mark.parametrize("place", ["catalogue.ensure_video", "work.cut", "work.plan", "work.stillness"])
+@pytest.mark.parametrize(
+    "place", ["catalogue.ensure_video", "looking.cut", "looking.plan", "looking.stillness"]
+)
 def test_a_file_whose_facts_break_what_comes_before_the_first_frame_stops_no_other(
     night: Night, folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

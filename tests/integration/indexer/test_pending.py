@@ -80,7 +80,7 @@ def test_what_a_stopped_run_was_asked_and_had_not_reached_is_pending_though_an_o
     assert pending_everywhere(night) == 0.0
 
     night.engine_options = options
-    report = night.run(folder, questions=questions, stop=after_seconds(4))
+    report = night.run(folder, questions=questions, stop=after_seconds(7))
     left_s = 12.0 - report.totals.video_seconds
 
     assert 0.0 < report.totals.video_seconds <= 4.0
