@@ -155,17 +155,17 @@ class Crew:
         return told
 
     def _ask_for_facts(self) -> EngineFacts:
-        ticket = self.submit(Introduce(), allowance_s=LOADING_S)
         facts: EngineFacts | None = None
-        while True:
-            for event in self.wait():
-                if isinstance(event, Piece):
-                    facts = event.value
-                elif isinstance(event, Done) and event.ticket == ticket:
-                    assert facts is not None
-                    return facts
-                else:
-                    raise EngineError(f"the engine could not be made: {_why(event)}; see `proofreel doctor`")
+        for _ in range(1 + MAX_LOSSES):
+            self.submit(Introduce(), allowance_s=LOADING_S)
+            last: Told | None = None
+            while last is None or isinstance(last, Piece):
+                for last in self.wait():
+                    if isinstance(last, Piece):
+                        facts = last.value
+            if facts is not None:
+                return facts
+        raise EngineError(f"the engine can't be made: {_why(last)}; see `proofreel doctor`")
 
 
 def _why(event: Any) -> str:
