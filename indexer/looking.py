@@ -38,7 +38,6 @@ from indexer.orders import (
 )
 from indexer.pipeline import as_asked, rows_of, skipped_rows
 from indexer.reading import Cut, cut, plan, read_ahead
-from indexer.sparing import Sparing
 from indexer.timing import Stopwatch
 from storage.faults import point
 from storage.rows import StoredQuestion
@@ -79,7 +78,7 @@ class Looker:
         `fetches` its models is made before that.
         """
         self._make = engine
-        self._engine: Sparing | None = None
+        self._engine: Engine | None = None
         self._embedder = Remembering(embedder)
         self._seal = seal
         self._fetches = fetches
@@ -120,15 +119,15 @@ class Looker:
                 self._seal()
                 self._is_sealed = True
 
-    def _the_engine(self) -> Sparing:
+    def _the_engine(self) -> Engine:
         with self._making:
             if self._engine is None:
-                self._engine = Sparing(self._make())
+                self._engine = self._make()
             return self._engine
 
     def _load(self) -> None:
         """A missing model is no video's fault, and is raised as it is."""
-        engine = self._the_engine().engine
+        engine = self._the_engine()
         assert isinstance(engine, Loadable)
         with self._making:
             if not self._is_loaded:
@@ -161,7 +160,7 @@ class Looker:
             yield Told(value=Refused(reason=reason_of(error)), spent=stopwatch.taken())
             return
         with read_ahead(order.path, cuts, spec=spec) as readings:
-            if not self._is_loaded and isinstance(self._the_engine().engine, Loadable):
+            if not self._is_loaded and isinstance(self._the_engine(), Loadable):
                 yield Told(value=Loading(), spent=stopwatch.taken())
                 with stopwatch.on("load"):
                     self._load()  # while the first window is decoded

@@ -1,4 +1,4 @@
-"""An executor within this process, one order at a time: for tests that want to see their engine at work."""
+"""An executor within this process, one piece at a time: for tests that want to see their engine at work."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from indexer.looking import Looker
 
 
 class InlineExecutor:
-    """Each `wait` takes the oldest order one piece further."""
+    """`workers` hands with one order each; `wait` takes the order that waited longest a piece further."""
 
-    capacity = 1
-
-    def __init__(self, make: Callable[[], Hand]) -> None:
-        self._hand = make()
+    def __init__(self, make: Callable[[], Hand], *, workers: int = 1) -> None:
+        self.capacity = workers
+        self._free = [make() for _ in range(workers)]
+        self._busy: dict[Ticket, Hand] = {}
         self._tickets = itertools.count(1)
         self._working: dict[Ticket, Generator[Any, None, None]] = {}
         self._finishing: set[Ticket] = set()
 
     def has_room(self, needs: Needs = ANY) -> bool:
-        return not self._working
+        return bool(self._free)
 
     def submit(self, order: Any, *, needs: Needs = ANY) -> Ticket:
         ticket = next(self._tickets)
-        self._working[ticket] = self._hand.do(order)
+        self._busy[ticket] = self._free.pop(0)
+        self._working[ticket] = self._busy[ticket].do(order)
         return ticket
 
     def wait(self, *, timeout_s: float | None) -> list[Event]:
         for ticket, pieces in self._working.items():
+            del self._working[ticket]
+            self._working[ticket] = pieces  # at the end of the row
             return [self._next(ticket, pieces)]
         return []
 
@@ -55,13 +58,18 @@ class InlineExecutor:
 
     def kill(self, ticket: Ticket) -> None:
         self._working.pop(ticket).close()
+        self._free.append(self._busy.pop(ticket))
 
     def close(self) -> None:
         for ticket in list(self._working):
             self.kill(ticket)
-        self._hand.close()
+        for hand in self._free:
+            hand.close()
 
 
-def looking(engine: Callable[[], Engine], embedder: Callable[[], Embedder]) -> InlineExecutor:
+def looking(
+    engine: Callable[[], Engine], embedder: Callable[[], Embedder], *, workers: int = 1
+) -> InlineExecutor:
     """One that looks at files with them."""
-    return InlineExecutor(partial(Looker, engine=engine, embedder=embedder, seal=lambda: None))
+    make = partial(Looker, engine=engine, embedder=embedder, seal=lambda: None)
+    return InlineExecutor(make, workers=workers)

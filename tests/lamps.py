@@ -74,6 +74,7 @@ class Night:
     engine_options: dict[str, Any] = field(default_factory=dict)
     make: type[BrightnessEngine] = BrightnessEngine
     reporter: type[Silent] = Silent
+    workers: int = 1
 
     def run(
         self,
@@ -88,7 +89,7 @@ class Night:
             home=self.home,
             library=library,
             questions=question_set(questions),
-            executor=lambda: looking(self._make_engine, lambda: self.embedder),
+            executor=lambda: looking(self._make_engine, lambda: self.embedder, workers=self.workers),
             retry_quarantined=retry,
         )
         return index_paths(request, reporter=self.reporter(sys.stderr), stop=stop)
