@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
 RETRY_CHOICES = ("quarantined",)
+EXECUTORS = ("local", "ray")
 MOST_LISTED = 20
 """Lines of one kind that `status` prints for people; its JSON lists all."""
 
@@ -96,6 +98,12 @@ def index(
         int | None,
         typer.Option(min=1, help="Processes that look at files at the same time; default: what fits."),
     ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where files are looked at: here, or on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT|auto", help="The Ray cluster that --executor ray uses.")
+    ] = None,
     patience: Annotated[
         float,
         typer.Option(
@@ -120,11 +128,12 @@ def index(
     if not library.strip():
         raise ValueError('--library needs a name, not ""')
     loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
-    executor = partial(load_executor, loader, workers=workers, is_model=model is not None)
+    _check_executor(executor, address=address)
+    made = partial(load_executor, loader, workers=workers, is_model=model is not None, address=address)
     chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
     with stop.listening():
         report = _index(
-            paths, library=library, questions=question or [], executor=executor, chosen=chosen, home=home,
+            paths, library=library, questions=question or [], executor=made, chosen=chosen, home=home,
             stop=stop, retry=retry is not None, patience_s=patience, as_json=as_json, verbose=verbose,
         )  # fmt: skip
     if as_json:
@@ -244,8 +253,22 @@ def load_embedder(*, num_threads: int | None = None) -> Embedder:
     return TextEmbedder(num_threads=num_threads)
 
 
-def load_executor(engine: Callable[..., Engine], *, workers: int | None, is_model: bool) -> Executor:
-    """Processes of this machine, each with an engine of its own, kept from the network once a file is open.
+def _check_executor(name: str, *, address: str | None) -> None:
+    if name not in EXECUTORS:
+        raise ValueError(f"--executor takes {' or '.join(EXECUTORS)}, not {name!r}")
+    if (address is not None) != (name == "ray"):
+        raise ValueError(
+            "--executor ray and --address go together; on a machine of the cluster: --address auto"
+        )
+    if name == "ray" and find_spec("ray") is None:
+        raise ValueError("--executor ray needs Ray, not installed here: pip install 'proofreel[ray]'")
+
+
+def load_executor(
+    engine: Callable[..., Engine], *, workers: int | None, is_model: bool, address: str | None = None
+) -> Executor:
+    """Processes of this machine, or of the Ray cluster at `address`, each with an engine of its own and kept
+    from the network once a file is open.
 
     `is_model`: the engine runs a checkpoint, on a GPU where there is one.
     """
@@ -255,13 +278,18 @@ def load_executor(engine: Callable[..., Engine], *, workers: int | None, is_mode
     from indexer.looking import Looker
 
     found = places(workers, needs_gpu=is_model)
+    num_threads = found.num_threads if address is None else 1
     looker = partial(
         Looker,
-        engine=partial(engine, num_threads=found.num_threads),
-        embedder=partial(load_embedder, num_threads=found.num_threads),
+        engine=partial(engine, num_threads=num_threads),
+        embedder=partial(load_embedder, num_threads=num_threads),
         seal=without_network,
         fetches=is_model,
     )
+    if address is not None:
+        from indexer.executors.ray import RayExecutor
+
+        return RayExecutor(looker, address=address, workers=workers, needs_gpu=is_model)
     return LocalExecutor(looker, environments=found.environments, orders_at_once=found.orders_at_once)
 
 

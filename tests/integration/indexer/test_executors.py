@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,25 @@ from indexer.executors import ANY, Died, Done, Event, Executor, Lost, Needs, Pie
 from indexer.executors.local import LocalExecutor
 from indexer.executors.sandbox import Limits
 from tests.hands import Hand, SealedHand
+from tests.ray_cluster import ray_cluster
 
 ROOMY = Limits(memory_bytes=2 << 30)
 
 
-@pytest.fixture(scope="module")
-def two() -> Iterator[Executor]:
-    executor = LocalExecutor(Hand, environments=[{"PLACE": "a"}, {"PLACE": "b"}], limits=ROOMY)
-    yield executor
-    executor.close()
+@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def two(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Each executor with two workers."""
+    if request.param == "local":
+        with closing(LocalExecutor(Hand, environments=[{}, {}], limits=ROOMY)) as executor:
+            yield executor
+    else:
+        from indexer.executors.ray import RayExecutor
+
+        with (
+            ray_cluster([{}, {}]) as (cluster, _),
+            closing(RayExecutor(Hand, address=cluster.address, limits=ROOMY)) as executor,
+        ):
+            yield executor
 
 
 def ended(executor: Executor, *tickets: Ticket, timeout_s: float = 30.0) -> dict[Ticket, list[Event]]:
@@ -58,6 +69,7 @@ def test_pieces_come_in_order_and_then_the_end(two: Executor) -> None:
 
 
 def test_workers_are_processes_of_their_own_that_work_at_the_same_time(two: Executor) -> None:
+    ended(two, two.submit("count 1"), two.submit("count 1"))  # both are there
     first = two.submit("count 4 0.2")
     assert two.has_room()
     second = two.submit("count 4 0.2")
@@ -119,8 +131,7 @@ def test_what_hangs_in_a_native_call_is_killed_and_never_heard_of_again(two: Exe
 
     told = ended(two, other)
     assert bad not in told and isinstance(told[other][-1], Done)
-    assert not psutil.pid_exists(pid)
-    assert two.has_room()
+    assert is_gone(pid) and two.has_room()
 
 
 def test_an_order_that_is_asked_to_finish_ends_after_its_present_piece(two: Executor) -> None:
@@ -153,7 +164,8 @@ def test_a_worker_that_holds_too_much_memory_is_replaced() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_keeps_its_place_and_its_successor_takes_it(two: Executor) -> None:
+def test_a_worker_keeps_its_place_and_its_successor_takes_it() -> None:
+    two = LocalExecutor(Hand, environments=[{"PLACE": "a"}, {"PLACE": "b"}], limits=ROOMY)
     both = [two.submit("count 1 0.3"), two.submit("count 1 0.3")]
     ended(two, *both)
     places = {values(run(two, "env PLACE"))[0]}
@@ -161,6 +173,7 @@ def test_a_worker_keeps_its_place_and_its_successor_takes_it(two: Executor) -> N
     held = two.submit("count 3 0.5")
     places |= {values(run(two, "env PLACE"))[0]}
     ended(two, held)
+    two.close()
 
     assert places <= {"a", "b"} and two.capacity == 2
 
@@ -251,10 +264,15 @@ def test_workers_end_with_the_driver_also_in_a_native_call() -> None:
     driver.communicate()
 
     assert len(pids) == 2
+    assert all(map(is_gone, pids))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process ends within ten seconds."""
     until = time.monotonic() + 10
-    while any(map(psutil.pid_exists, pids)) and time.monotonic() < until:
+    while psutil.pid_exists(pid) and time.monotonic() < until:
         time.sleep(0.02)
-    assert not any(map(psutil.pid_exists, pids))
+    return not psutil.pid_exists(pid)
 
 
 @pytest.mark.slow
