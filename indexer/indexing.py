@@ -25,7 +25,7 @@ from indexer.catalogue import Catalogue, Placed
 from indexer.crew import Crew
 from indexer.damage import damaged_s_of, told
 from indexer.executors import Executor
-from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
+from indexer.ledger import Standing, in_codec, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
 from indexer.orders import EngineFacts
 from indexer.progress import Reporter
@@ -52,6 +52,8 @@ NEVER = Standing()
 GO_ON = "run the same command again to go on"
 NOT_BEGUN = f"not begun; {GO_ON}"
 PATIENCE_S = 300.0
+LABELLED_CODECS = ("av1",)
+"""What not every machine can decode: a worker that can has the codec as a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +214,7 @@ def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
     with run.database.reading() as session:
         standing_of = standings(session, run_id=night.run_id)
         run.seconds_of = lengths(session)
+        labels = {id: frozenset({codec}) for codec in LABELLED_CODECS for id in in_codec(session, codec)}
     first: dict[int, Path] = {}
     for item in sorted(placed, key=lambda item: item.new):  # a path that was known before its copies
         first.setdefault(item.video_id, item.path)
@@ -221,8 +224,15 @@ def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
         if item.path != first[item.video_id]:
             run.settle(_same_as(run, item, first[item.video_id]))
         elif standing.is_pending:
-            length_s = run.seconds_of[item.video_id]
-            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp, length_s=length_s))
+            tasks.append(
+                Task(
+                    video_id=item.video_id,
+                    path=item.path,
+                    stamp=item.stamp,
+                    length_s=run.seconds_of[item.video_id],
+                    labels=labels.get(item.video_id, frozenset()),
+                )
+            )
         else:
             run.settle(_nothing_to_do(run, item, standing))
     _announce(run, tasks, standing_of, spec=night.engine.spec)

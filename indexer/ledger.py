@@ -64,6 +64,11 @@ def lengths(session: Session) -> dict[int, float]:
     }
 
 
+def in_codec(session: Session, codec: str) -> set[int]:
+    """The ids of the videos that are coded so."""
+    return set(session.scalars(select(Video.id).where(Video.codec == codec)))
+
+
 def is_gone(path: str) -> bool:
     """Whether there is surely nothing at `path`; a disk that can't be asked says nothing."""
     try:

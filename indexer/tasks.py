@@ -14,12 +14,15 @@ State = Literal["done", "failed", "quarantined", "stopped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A video with jobs that wait, the path that it is read from, and its length in seconds."""
+    """A video with jobs that wait, the path that it is read from, its length in seconds, and what a machine
+    needs to be able to do for it.
+    """
 
     video_id: int
     path: Path
     stamp: Stamp
     length_s: float
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.attempts import MAX_ATTEMPTS, Attempt, Chunk, charge, chunks, put_on_record
 from indexer.crew import MAX_LOSSES, Crew, TimedOut, Told
-from indexer.executors import ANY, Died, Done, Lost, Needs, Piece, Raised, Ticket
+from indexer.executors import Died, Done, Lost, Needs, Piece, Raised, Ticket
 from indexer.orders import Examine, Examined, Failed, Gone, Look, Looked, Oversized, Refused
 from indexer.stopping import Stop, Stopped
 from indexer.tasks import Fate, Task
@@ -33,8 +33,6 @@ RETRY = "--retry quarantined tries again"
 AGAIN = "run the same command again to retry"
 MARGIN = 10.0
 """A window may take so many times what windows of its length took before, beyond the patience."""
-
-ALONE = Needs(alone=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +82,7 @@ class Shift:
         self._tools = tools
         self._told = told
         self._settled = settled
-        self._queue: deque[Task] = deque()
+        self._queues: dict[frozenset[str], deque[Task]] = {}
         self._open: list[_Case] = []
         self._out: dict[Ticket, _Out] = {}
         self._is_draining = False
@@ -96,10 +94,11 @@ class Shift:
         Raises StorageError when the database can't go on, EngineError when the engine can't be had, and
         `Stopped`. Also then every task is settled.
         """
-        self._queue.extend(sorted(tasks, key=lambda task: -task.length_s))
+        for task in sorted(tasks, key=lambda task: -task.length_s):
+            self._queues.setdefault(task.labels, deque()).append(task)
         self._rate = self._known_rate()
         try:
-            while self._queue or self._open:
+            while self._open or any(self._queues.values()):
                 self._drain() if self._tools.stop.reason() else self._hand_out()
                 for event in self._tools.crew.wait() if self._out else ():
                     self._on(event)
@@ -124,8 +123,7 @@ class Shift:
                 if case.attempt is not None:
                     case.attempt.cut_short()
                     self._conclude_if_over(case)
-            while self._queue:
-                self._settled(self._queue.popleft(), Fate(state="stopped"))
+            self._leave_queued()
 
     def _leave(self, *, on_record: bool) -> None:
         """Tell what becomes of everything when the run ends at once. What is with workers is dropped."""
@@ -134,24 +132,38 @@ class Shift:
                 put_on_record(self._tools.database, case.attempt, outcome="interrupted")
             case.fate.state = "stopped"
             self._settled(case.task, case.fate)
-        for task in self._queue:
-            self._settled(task, Fate(state="stopped"))
+        self._leave_queued()
+
+    def _leave_queued(self) -> None:
+        for queue in self._queues.values():
+            while queue:
+                self._settled(queue.popleft(), Fate(state="stopped"))
 
     def _hand_out(self) -> None:
         """Give out what there is room for: parts of what was begun before what was not."""
         for case in self._open:
             while (attempt := case.attempt) is not None and attempt.waiting:
-                needs = ALONE if attempt.num_losses else ANY
+                needs = Needs(labels=case.task.labels, alone=attempt.num_losses > 0)
                 if not self._tools.crew.has_room(needs):
                     return
                 self._look(case, attempt.waiting.popleft(), needs=needs)
-        while self._queue and self._tools.crew.has_room():
-            case = _Case(task=self._queue.popleft(), fate=Fate())
+        while (task := self._next_task()) is not None:
+            case = _Case(task=task, fate=Fate())
             self._open.append(case)
             self._examine(case)
 
-    def _examine(self, case: _Case, *, needs: Needs = ANY) -> None:
+    def _next_task(self) -> Task | None:
+        """The longest one that a worker has room for."""
+        crew = self._tools.crew
+        able = [
+            queue for labels, queue in self._queues.items() if queue and crew.has_room(Needs(labels=labels))
+        ]
+        longest = max(able, key=lambda queue: queue[0].length_s, default=None)
+        return None if longest is None else longest.popleft()
+
+    def _examine(self, case: _Case) -> None:
         task = case.task
+        needs = Needs(labels=task.labels, alone=case.num_losses > 0)
         order = Examine(path=task.path, stamp=task.stamp)
         ticket = self._tools.crew.submit(order, needs=needs, size_bytes=task.stamp.size_bytes)
         self._out[ticket] = _Out(case=case, chunk=None, left={})
@@ -198,7 +210,7 @@ class Shift:
             self._close(case)
         elif isinstance(event, Lost) and case.num_losses < MAX_LOSSES:
             case.num_losses += 1
-            self._examine(case, needs=ALONE)
+            self._examine(case)
         elif isinstance(event, Lost):
             case.fate.state, case.fate.reason = "failed", f"{event.reason}; {AGAIN}"
             self._close(case)

@@ -118,7 +118,9 @@ class RayExecutor:
         return max(there if self._most is None else min(there, self._most), 1)
 
     def has_room(self, needs: Needs = ANY) -> bool:
-        return len(self._workers) < self.capacity or self._free(needs) is not None
+        if self._free(needs) is not None:
+            return True
+        return len(self._workers) < self.capacity and self._has_space(needs.labels)
 
     def submit(self, order: Any, *, needs: Needs = ANY) -> Ticket:
         worker = self._free(needs) or self._start(needs)
@@ -179,6 +181,13 @@ class RayExecutor:
             return next(iter(idle), None)
         return next((worker for worker in idle if worker.is_on(machines, needs)), None)
 
+    def _has_space(self, labels: frozenset[str]) -> bool:
+        """Whether a machine with the labels has a core without a worker of ours; True where none has them."""
+        able = {node["NodeID"]: node["Resources"] for node in _nodes() if labels <= node["Resources"].keys()}
+        there = sum(resources.get(self._unit, 0) for resources in able.values())
+        taken = sum(worker.machine is None or worker.machine in able for worker in self._workers)
+        return not able or taken < there
+
     def _start(self, needs: Needs) -> _Worker:
         known = needs.labels <= _resources().keys()
         labels = dict.fromkeys(needs.labels, _A_SHARE) if known else {}
@@ -199,7 +208,8 @@ class RayExecutor:
 
 
 def _nodes() -> list[dict[str, Any]]:
-    return list(ray.nodes())  # type: ignore[no-untyped-call]
+    """The machines that are there, as Ray tells of them."""
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _resources() -> dict[str, float]:
@@ -209,4 +219,4 @@ def _resources() -> dict[str, float]:
 
 def _machines() -> dict[str, frozenset[str]]:
     """The resources by name, labels among them, of every machine that is there, by its id."""
-    return {node["NodeID"]: frozenset(node["Resources"]) for node in _nodes() if node["Alive"]}
+    return {node["NodeID"]: frozenset(node["Resources"]) for node in _nodes()}
