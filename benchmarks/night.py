@@ -1,8 +1,9 @@
-"""What a night costs besides looking: `python -m benchmarks.night [overhead] [unchanged] [workers]`.
+"""What a night costs besides looking: `python -m benchmarks.night [PART...]`, each part or all.
 
 `overhead`: scheduling and committing, by workers whose hands give ready-made rows at once, so that nothing is
 decoded and nothing seen. `unchanged`: the second run over 100,000 files. `workers`: two workers on two cores
 against one worker on one, with the default engine, in turns, so that a busy machine slows both alike.
+`machines`: three machines of one core of a Ray cluster against three local workers, in turns too.
 Prints one JSON document, and writes it to `benchmarks/results/night.json` with `--write`.
 """
 
@@ -34,6 +35,7 @@ from sqlalchemy import insert
 from benchmarks.index import _commit, synthetic
 from engines.contract import ClipSpec
 from grounding.evidence import Box, Span
+from indexer.executors import Executor
 from indexer.executors.local import LocalExecutor
 from indexer.executors.sandbox import without_network
 from indexer.identify import Recognised
@@ -128,6 +130,7 @@ def main() -> None:
         "overhead": partial(overhead, runs=options.runs),
         "unchanged": partial(unchanged, num_files=options.files),
         "workers": partial(workers, runs=options.runs),
+        "machines": partial(machines, runs=options.runs),
     }
     document: dict[str, Any] = {
         "command": " ".join(["python -m benchmarks.night", *sys.argv[1:]]),
@@ -240,47 +243,78 @@ def _video(facts: VideoFacts) -> dict[str, Any]:
 
 def workers(folder: Path, *, runs: int) -> dict[str, Any]:
     """x real time of one worker on one core and of two on two, and how many times faster two are."""
-    archive = folder / "archive"
-    archive.mkdir()
-    base = synthetic(folder / "base.mp4", moving=True, minutes=0.5)
-    for number in range(8):
-        # A comment of its own makes each copy a content of its own.
-        own = (12).to_bytes(4, "big") + b"free" + number.to_bytes(4, "big")
-        (archive / f"{number}.mp4").write_bytes(base.read_bytes() + own)
+    archive, home = _archive(folder), folder / "home"
     cores = sorted(os.sched_getaffinity(0))[:2]
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(runs):
         for count in speeds:
             os.sched_setaffinity(0, cores[:count])
-            speeds[count].append(_spotter_speed(archive, folder / "home", workers=count))
+            executor = partial(LocalExecutor, _looker(), environments=[{}] * count)
+            speeds[count].append(_speed(archive, home, executor=executor))
     os.sched_setaffinity(0, cores)
-    ratios = [two / one for one, two in zip(speeds[1], speeds[2], strict=True)]
-    return {
-        "times_real_one": round(statistics.median(speeds[1]), 2),
-        "times_real_two": round(statistics.median(speeds[2]), 2),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratios": [round(ratio, 2) for ratio in ratios],
-    }
+    return _compared(one=speeds[1], two=speeds[2])
 
 
-def _spotter_speed(archive: Path, home: Path, *, workers: int) -> float:
-    """Seconds of video a second, start-up included."""
+def machines(folder: Path, *, runs: int) -> dict[str, Any]:
+    """x real time of three local workers and of three machines of a cluster that stands already."""
+    from indexer.executors.ray import RayExecutor
+    from tests.ray_cluster import ray_cluster
+
+    archive, home = _archive(folder), folder / "home"
+    speeds: dict[str, list[float]] = {"local": [], "ray": []}
+    with ray_cluster([{}] * 3) as (cluster, _):
+        for _ in range(runs):
+            local = partial(LocalExecutor, _looker(), environments=[{}] * 3)
+            speeds["local"].append(_speed(archive, home, executor=local))
+            spread = partial(RayExecutor, _looker(), address=cluster.address)
+            speeds["ray"].append(_speed(archive, home, executor=spread))
+    return _compared(**speeds)
+
+
+def _archive(folder: Path) -> Path:
+    """Eight moving videos of half a minute in 1080p."""
+    archive = folder / "archive"
+    archive.mkdir()
+    base = synthetic(folder / "base.mp4", moving=True, minutes=0.5)
+    for number in range(8):
+        # A free box of its own makes each copy a content of its own.
+        own = (12).to_bytes(4, "big") + b"free" + number.to_bytes(4, "big")
+        (archive / f"{number}.mp4").write_bytes(base.read_bytes() + own)
+    return archive
+
+
+def _looker() -> Callable[[], Looker]:
+    """The default engine on one thread."""
     from engines import load_engine
     from engines.embedding import TextEmbedder
 
-    shutil.rmtree(home, ignore_errors=True)
-    looker = partial(
+    return partial(
         Looker,
         engine=partial(load_engine, "spotter", num_threads=1),
         embedder=partial(TextEmbedder, num_threads=1),
         seal=without_network,
     )
-    report = _run(archive, home, executor=partial(LocalExecutor, looker, environments=[{}] * workers))
-    totals = report["totals"]
+
+
+def _speed(archive: Path, home: Path, *, executor: Callable[[], Executor]) -> float:
+    """Seconds of video a second, start-up of the workers included."""
+    shutil.rmtree(home, ignore_errors=True)
+    totals = _run(archive, home, executor=executor)["totals"]
     return float(totals["video_seconds"] / totals["wall_seconds"])
 
 
-def _run(path: Path, home: Path, *, executor: Callable[[], LocalExecutor]) -> dict[str, Any]:
+def _compared(**speeds: list[float]) -> dict[str, Any]:
+    """The medians of two series of x real time, and of the second over the first in each turn."""
+    first, second = speeds.values()
+    ratios = [b / a for a, b in zip(first, second, strict=True)]
+    return {
+        "times_real": {name: round(statistics.median(of), 2) for name, of in speeds.items()},
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+    }
+
+
+def _run(path: Path, home: Path, *, executor: Callable[[], Executor]) -> dict[str, Any]:
     request = Request(paths=[path], home=home, library="default", questions=QUESTIONS, executor=executor)
     return index_paths(request, reporter=Silent(sys.stderr)).document()
 

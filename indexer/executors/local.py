@@ -12,8 +12,9 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -142,7 +143,8 @@ class LocalExecutor:
             name="proofreel-worker",
             daemon=True,
         )
-        process.start()
+        with _signals_held():
+            process.start()
         theirs.close()
         self._workers.append(worker := _Worker(process=process, pipe=ours, place=place))
         return worker
@@ -201,6 +203,19 @@ class LocalExecutor:
         worker.process.join()
         worker.pipe.close()
         worker.process.close()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """A process that starts inside takes no signal that ends it, until it knows what to do with one; we take
+    ours afterwards.
+    """
+    resource_tracker.ensure_running()  # which, when it starts, lets go of what is held
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def how_it_ended(exitcode: int | None) -> str:
