@@ -272,10 +272,10 @@ def machines(folder: Path, *, runs: int) -> dict[str, Any]:
 
 
 def _archive(folder: Path) -> Path:
-    """Eight moving videos of half a minute in 1080p."""
+    """Eight moving videos of two minutes in 1080p: long beside what workers take to start."""
     archive = folder / "archive"
     archive.mkdir()
-    base = synthetic(folder / "base.mp4", moving=True, minutes=0.5)
+    base = synthetic(folder / "base.mp4", moving=True, minutes=2.0)
     for number in range(8):
         # A free box of its own makes each copy a content of its own.
         own = (12).to_bytes(4, "big") + b"free" + number.to_bytes(4, "big")

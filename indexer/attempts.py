@@ -17,6 +17,9 @@ MAX_ATTEMPTS = 2
 CHUNK_S = 20 * 60.0
 """A longer job is cut into parts that several workers can take."""
 
+LEAST_CHUNK_S = 60.0
+"""A shorter part is not worth opening the file once more."""
+
 log = logging.getLogger(__name__)
 
 Chunk = tuple[PendingSegment, ...]
@@ -71,12 +74,16 @@ class Attempt:
         return f"{first} (and {more} more)" if more else first
 
 
-def chunks(segments: tuple[PendingSegment, ...]) -> deque[Chunk]:
-    """Neighbouring segments, of CHUNK_S of video at most, for one order each."""
+def chunks(segments: tuple[PendingSegment, ...], *, shares: int) -> deque[Chunk]:
+    """Neighbouring segments for one order each: CHUNK_S of video at most, and less where `shares` workers
+    would else have nothing to do.
+    """
+    total_s = sum(segment.window.end_s - segment.window.start_s for segment in segments)
+    most_s = min(CHUNK_S, max(total_s / shares, LEAST_CHUNK_S))
     parts: deque[Chunk] = deque()
     part: list[PendingSegment] = []
     for segment in segments:
-        if part and segment.window.end_s - part[0].window.start_s > CHUNK_S:
+        if part and segment.window.end_s - part[0].window.start_s > most_s:
             parts.append(tuple(part))
             part = []
         part.append(segment)

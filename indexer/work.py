@@ -259,7 +259,13 @@ class Shift:
         if job is None:
             self._close(case)
         else:
-            case.attempt = Attempt(job=job, task=case.task, waiting=chunks(job.segments))
+            waiting = chunks(job.segments, shares=self._shares())
+            case.attempt = Attempt(job=job, task=case.task, waiting=waiting)
+
+    def _shares(self) -> int:
+        """How many workers there are for each video that is left."""
+        num_left = len(self._open) + sum(map(len, self._queues.values()))
+        return max(self._tools.crew.executor.capacity // num_left, 1)
 
     def _on_piece(self, out: _Out, value: object) -> None:
         attempt = out.case.attempt

@@ -441,6 +441,19 @@ def test_a_long_video_is_shared_by_workers_in_parts_and_each_window_is_seen_once
     assert sorted(len(engine.clips) for engine in parted.engines) == [2, 2, 2]
 
 
+@pytest.mark.parametrize(("num_files", "clips"), [(1, [2, 2, 2]), (3, [6, 6, 6])])
+def test_a_video_is_shared_where_workers_would_else_have_nothing_to_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_files: int, clips: list[int]
+) -> None:
+    for number in range(num_files):
+        lamp_clip(folder / f"{number}.mp4", seconds=12.0, lit=[(1.0, 2.5 + number)])
+    monkeypatch.setattr("indexer.attempts.LEAST_CHUNK_S", 1.0)
+    night = Night(home=tmp_path / "home", workers=3)
+    night.run(folder)
+
+    assert sorted(len(engine.clips) for engine in night.engines) == clips
+
+
 def test_the_longest_video_is_begun_first(night: Night, folder: Path) -> None:
     for name, seconds in {"a": 2.0, "b": 6.0, "c": 4.0}.items():
         lamp_clip(folder / f"{name}.mp4", seconds=seconds)
