@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests run in so many processes, each with 2 to 3 GB; one that is done takes over half of what another has left.
+PROCESSES ?= 2
 
 .PHONY: install test test-slow demo lint docs wheel clean
 
@@ -19,7 +21,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest -m "not slow and not gpu" -n $(PROCESSES) --dist worksteal
 
 test-slow: install
 	$(BIN)/pytest -m "slow and not gpu"

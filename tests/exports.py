@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.testing import CliRunner, Result
@@ -19,6 +20,35 @@ from tests import tiny_qwen
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 MAX_LENGTH = 2304
 
+LAYERS: dict[str, dict[str, dict[str, Any]]] = {
+    "qwen2_5_vl": {
+        "text": {"num_hidden_layers": 2},
+        "vision": {"depth": 2, "fullatt_block_indexes": [1]},
+    },
+    "qwen3_vl": {
+        "text": {"num_hidden_layers": 3},
+        "vision": {"depth": 3, "deepstack_visual_indexes": [0, 1]},
+    },
+}
+"""As few as show all that a family has, as an export takes as long as they are many: blocks with and without
+windows; blocks that are drawn on and layers that are drawn to, and one of each that isn't.
+"""
+
+
+def network(family: str) -> Any:
+    """What the checkpoint of a family holds."""
+    return tiny_qwen.model(family, **LAYERS[family])
+
+
+def layers_of(family: str) -> int:
+    """The decoder's."""
+    return int(LAYERS[family]["text"]["num_hidden_layers"])
+
+
+def blocks_of(family: str) -> int:
+    """The vision tower's."""
+    return int(LAYERS[family]["vision"]["depth"])
+
 
 class Exports:
     """Makes them in `root`. What it gives is shared: a test that changes an export takes a `copy`."""
@@ -30,7 +60,7 @@ class Exports:
 
     def checkpoint(self, family: str) -> Path:
         path = self._root / f"{family}-checkpoint"
-        return path if path.exists() else tiny_qwen.save_checkpoint(path, family)
+        return path if path.exists() else tiny_qwen.save_checkpoint(path, family, **LAYERS[family])
 
     def folder(self, family: str, dtype: ExportType = "fp32") -> Path:
         path = self._root / f"{family}-{dtype}"

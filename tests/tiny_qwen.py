@@ -147,13 +147,13 @@ def save_words(folder: Path, family: str) -> None:
     )
 
 
-def save_forced(folder: Path, family: str, *, answer: str) -> Path:
+def save_forced(folder: Path, family: str, *, answer: str, **how: Any) -> Path:
     """A checkpoint that answers everything with `answer`: one token of the tokenizer is that text.
 
     What a token says depends on nothing but itself: the layers add nothing, every token is followed by the
     answer, and the answer by the end.
     """
-    save_checkpoint(folder, family)
+    save_checkpoint(folder, family, **how)
     tokenizer = json.loads(tokenizer_json())
     said, end = len(tokenizer["model"]["vocab"]), ids()["<|im_end|>"]
     tokenizer["added_tokens"].append(
@@ -164,7 +164,7 @@ def save_forced(folder: Path, family: str, *, answer: str) -> Path:
     )  # fmt: skip
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
 
-    forced = model(family)
+    forced = model(family, **how)
     with torch.no_grad():
         for layer in forced.model.language_model.layers:
             layer.self_attn.o_proj.weight.zero_()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,7 +37,7 @@ _SHARDINGS: dict[str, Sharding] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All of it. `rows` were counted in the data, or are those released."""
+    """All of it. `rows` were counted in the data, or are those released; `options`: see `launch_of`."""
 
     stage: Stage
     recipe: Recipe
@@ -46,6 +47,7 @@ class Plan:
     rows: int
     data: Mapping[str, Any]
     text_tokens: int
+    options: Sequence[str]
     text_tokens_from: Literal["counted", "assumed"]
 
     @property
@@ -99,7 +101,7 @@ class Plan:
 
     @property
     def launch(self) -> str:
-        return launch_of(self.stage, self.recipe, config=self.config)
+        return launch_of(self.stage, self.recipe, config=self.config, options=self.options)
 
     def document(self) -> dict[str, Any]:
         """As `proofreel.train-plan/1`."""
@@ -153,6 +155,7 @@ def make_plan(
     *,
     config: Path,
     data: Data | None,
+    options: Sequence[str] = (),
     text_tokens: int | None = None,
     rows: int | None = None,
 ) -> Plan:
@@ -177,17 +180,21 @@ def make_plan(
         rows=counted if rows is None else rows,
         data=_data_of(stage, data),
         text_tokens=text,
+        options=options,
         text_tokens_from="assumed" if text_tokens is None else "counted",
     )
 
 
-def launch_of(stage: Stage, recipe: Recipe, *, config: Path) -> str:
-    """The command that starts a stage on the recipe's GPUs."""
-    command = f"proofreel train {stage} --config {printable(config)}"
-    if recipe.launch.gpus == 1:
-        return command
-    file = config.parent / (recipe.launch.accelerate or "")
-    return f"accelerate launch --config_file {printable(file)} -m {command}"
+def launch_of(stage: Stage, recipe: Recipe, *, config: Path, options: Sequence[str] = ()) -> str:
+    """The command that starts a stage on the recipe's GPUs, as a shell reads it.
+
+    `options` are those beside `--config` that it was asked for with.
+    """
+    words = ["proofreel", "train", stage, "--config", str(config), *options]
+    if recipe.launch.gpus > 1:
+        file = config.parent / (recipe.launch.accelerate or "")
+        words = ["accelerate", "launch", "--config_file", str(file), "-m", *words]
+    return printable(Path(shlex.join(words)))
 
 
 def sharding_of(recipe: Recipe, *, config: Path) -> Sharding:

@@ -54,12 +54,14 @@ class Chosen:
         return self.reader.read(self.places[place])
 
 
-def prepare(stage: Stage, recipe: Recipe, *, config: Path, told: Told) -> Prepared:
-    """Everything that can be wrong is found here, the cheap things first.
+def prepare(
+    stage: Stage, recipe: Recipe, *, config: Path, told: Told, options: Sequence[str] = ()
+) -> Prepared:
+    """Everything that can be wrong is found here, the cheap things first. `options`: see `launch_of`.
 
     Raises ValueError for data, prompts, lengths and GPUs, EngineError for a checkpoint.
     """
-    _check_launch(stage, recipe, config=config)
+    _check_launch(stage, recipe, config=config, options=options)
     root, prompts = data_root(recipe), prompts_of(recipe)
     data = _opened(stage, recipe, root, told=told)
     checkpoint = open_student(recipe.model, name=start_of(stage, recipe))  # which may fetch it from the hub
@@ -74,32 +76,43 @@ def prepare(stage: Stage, recipe: Recipe, *, config: Path, told: Told) -> Prepar
     )
 
 
-def _check_launch(stage: Stage, recipe: Recipe, *, config: Path) -> None:
+def _check_launch(stage: Stage, recipe: Recipe, *, config: Path, options: Sequence[str]) -> None:
     """That as many processes run as the recipe counts on: a step learns from so many rows."""
     sharding_of(recipe, config=config)
     if num_processes() != recipe.launch.gpus:
         raise ValueError(
             f"the recipe is for {recipe.launch.gpus} GPUs, and {num_processes()} process was started: start "
-            f"it by `{launch_of(stage, recipe, config=config)}`, or change launch.gpus"
+            f"it by `{launch_of(stage, recipe, config=config, options=options)}`, or change launch.gpus"
         )
     own = recipe.learning(stage)
     if isinstance(own, Gspo) and own.rollout.vllm != "off" and find_spec("vllm") is None:
         raise TrainingError('vllm is not installed: pip install vllm, or set rollout.vllm = "off" in [gspo]')
 
 
-def planned(stage: Stage, recipe: Recipe, *, config: Path, told: Told) -> Plan:
-    """The plan, with data and texts counted where they are there; nothing is needed but the recipe."""
+def planned(stage: Stage, recipe: Recipe, *, config: Path, told: Told, options: Sequence[str] = ()) -> Plan:
+    """The plan, with data and texts counted where they are there; nothing is needed but the recipe.
+
+    `options`: see `launch_of`.
+    """
     if named_root(recipe) is None:
-        return make_plan(stage, recipe, config=config, data=None)
+        return make_plan(stage, recipe, config=config, data=None, options=options)
     data = _opened(stage, recipe, data_root(recipe), told=told)
     name = start_of(stage, recipe)
     if find_here(name) is None:
-        return make_plan(stage, recipe, config=config, data=data)
+        return make_plan(stage, recipe, config=config, data=data, options=options)
     checkpoint = open_student(recipe.model, name=name)
     teacher = teacher_of(checkpoint, layout=recipe.model.layout, frames=recipe.frames)
     fitting = _fitting(stage, recipe, data, teacher, prompts_of(recipe))
     text_tokens = max(length.text for length in fitting)
-    return make_plan(stage, recipe, config=config, data=data, text_tokens=text_tokens, rows=len(fitting))
+    return make_plan(
+        stage,
+        recipe,
+        config=config,
+        data=data,
+        options=options,
+        text_tokens=text_tokens,
+        rows=len(fitting),
+    )
 
 
 def start_of(stage: Stage, recipe: Recipe) -> str:

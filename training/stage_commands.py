@@ -56,6 +56,7 @@ def register(train_app: typer.Typer) -> None:
 
 
 def sft(
+    context: typer.Context,
     recipe: RecipeFile,
     out: Out = None,
     data_root: Root = None,
@@ -70,10 +71,11 @@ def sft(
     changes = _changes(data_root=data_root, skip_missing=skip_missing) | {
         "model.checkpoint": model, "sft.steps": steps, "sft.seed": seed,
     }  # fmt: skip
-    _run("sft", recipe, changes, out=out, dry_run=dry_run, as_json=as_json)
+    _run("sft", recipe, changes, context=context, out=out, dry_run=dry_run, as_json=as_json)
 
 
 def gspo(
+    context: typer.Context,
     recipe: RecipeFile,
     out: Out = None,
     data_root: Root = None,
@@ -92,7 +94,7 @@ def gspo(
     changes = _changes(data_root=data_root, skip_missing=skip_missing) | {
         "gspo.start_from": model, "gspo.steps": steps, "gspo.seed": seed, "gspo.rewards.set": rewards,
     }  # fmt: skip
-    _run("gspo", recipe, changes, out=out, dry_run=dry_run, as_json=as_json)
+    _run("gspo", recipe, changes, context=context, out=out, dry_run=dry_run, as_json=as_json)
 
 
 def _changes(*, data_root: Path | None, skip_missing: bool) -> dict[str, Any]:
@@ -100,8 +102,26 @@ def _changes(*, data_root: Path | None, skip_missing: bool) -> dict[str, Any]:
     return {"data.root": root, "data.skip_missing": skip_missing or None}
 
 
+def _options(context: typer.Context) -> list[str]:
+    """What was asked for beside the recipe, as it was typed."""
+    words: list[str] = []
+    for option in context.command.params:
+        given = context.params.get(str(option.name))
+        if option.name in ("recipe", "dry_run", "as_json") or given is None or given is False:
+            continue
+        words += [option.opts[0]] if given is True else [option.opts[0], str(given)]
+    return words
+
+
 def _run(
-    stage: Stage, path: Path, changes: dict[str, Any], *, out: Path | None, dry_run: bool, as_json: bool
+    stage: Stage,
+    path: Path,
+    changes: dict[str, Any],
+    *,
+    context: typer.Context,
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     from training.recipe import read_recipe
 
@@ -109,24 +129,25 @@ def _run(
     recipe = read_recipe(path, **changes)
     recipe.learning(stage)
     need(*NEEDED)
+    options = _options(context)
     with _quietly():
         if dry_run:
-            _show_plan(stage, recipe, path, as_json=as_json)
+            _show_plan(stage, recipe, path, options=options, as_json=as_json)
             return
         from training.preparing import prepare
         from training.stage import run_stage
 
-        prepared = prepare(stage, recipe, config=path, told=_tell)
+        prepared = prepare(stage, recipe, config=path, told=_tell, options=options)
         folder = out or Path("runs") / f"{path.stem}-{stage}"
         summary = run_stage(stage, recipe, prepared, out=folder, told=_tell)
     _show_summary(summary, as_json=as_json)
 
 
-def _show_plan(stage: Stage, recipe: Recipe, path: Path, *, as_json: bool) -> None:
+def _show_plan(stage: Stage, recipe: Recipe, path: Path, *, options: list[str], as_json: bool) -> None:
     from training.plan_printing import print_plan
     from training.preparing import planned
 
-    plan = planned(stage, recipe, config=path, told=_tell)
+    plan = planned(stage, recipe, config=path, told=_tell, options=options)
     if as_json:
         print(json.dumps(plan.document()))
     else:

@@ -50,7 +50,7 @@ def check(
 ) -> None:
     """Look through all rows of STGR data, and name those that can't be trained on.
 
-    Exit code 1 when there are such rows.
+    Exit code 1 when there are such rows, or a list has none at all.
     """
     from training.data.checking import check as look_through
     from training.data.layout import splits_there
@@ -62,7 +62,7 @@ def check(
         print(json.dumps({**document, "splits": [report.document() for report in reports]}))
     else:
         _print_reports(reports)
-    if any(report.usable < report.rows for report in reports):
+    if any(report.usable < report.rows or not report.rows for report in reports):
         raise typer.Exit(1)
 
 

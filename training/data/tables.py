@@ -29,6 +29,11 @@ def print_report(report: Report, *, console: Console | None = None) -> None:
     out.print(
         Text(f"{printable(report.path)}: {report.usable:,} of {counted(report.rows, 'row')} can be used.")
     )
+    if not report.rows:
+        out.print(
+            Text("There is nothing in it to train on: add rows (docs/training-data.md)."), soft_wrap=True
+        )
+        return
     sources = _table("source", "rows", "usable", "missing")
     for name, count in sorted(report.by_source.items()):
         sources.add_row(Text(plain(name)), f"{count.rows:,}", f"{count.usable:,}", f"{count.missing:,}")

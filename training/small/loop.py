@@ -255,5 +255,8 @@ def brief(values: dict[str, float]) -> str:
     loss = f"loss {values['loss']:.4f}"
     if "clips_per_s" not in values:
         return loss
-    busy = f"busy {values['busy_share']:.0%}, waiting for data {values['data_wait_share']:.0%}"
-    return f"{loss}, {values['clips_per_s']:.0f} clips/s, MFU {values.get('mfu', 0.0):.3f}, {busy}"
+    said = [loss, f"{values['clips_per_s']:.0f} clips/s"]
+    if "mfu" in values:  # left out where nobody knows what the device can do
+        said.append(f"MFU {values['mfu']:.3f}")
+    busy = f"busy {values['busy_share']:.0%}"
+    return ", ".join([*said, busy, f"waiting for data {values['data_wait_share']:.0%}"])

@@ -24,6 +24,8 @@ _STREAM = 902_881
 """Keeps these questions apart from those of supervised learning and of evaluation."""
 
 _TRIES = 500
+_STILL_S = 1.0
+"""How long a clip of one frame lasts: the longest step that there is between frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,5 +100,5 @@ class Quiz:
 
 
 def _known(scene: Scene, item: Item) -> Known:
-    step_s = float(scene.times_s[1] - scene.times_s[0])
+    step_s = float(scene.times_s[1] - scene.times_s[0]) if len(scene.times_s) > 1 else _STILL_S
     return Known(truth=item.truth, kind=item.kind, duration_s=float(scene.times_s[-1]) + step_s)

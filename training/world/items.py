@@ -136,7 +136,7 @@ def clip_of(scene: Scene, renderer: Renderer) -> Clip:
     made = tensors(scene_arrays([scene], things=len(scene.names)))
     images = renderer(made)[0].permute(0, 2, 3, 1).numpy()
     times_s = scene.times_s
-    step_s = float(times_s[1] - times_s[0])
+    step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0  # of one frame nothing tells
     base = Fraction(1, 1000)
     return Clip(
         path=Path(f"proofworld-{scene.look_seed}"),

@@ -27,7 +27,7 @@ def write_scene(
     `with_truth` draws the box and the name of all that is in view. Raises ValueError for another suffix than
     .mp4, MediaError where it can't be written.
     """
-    step_s = float(scene.times_s[1] - scene.times_s[0])
+    step_s = float(scene.times_s[1] - scene.times_s[0]) if len(scene.times_s) > 1 else 1.0
     span = Span(0.0, float(scene.times_s[-1]) + step_s)
     write_frames(_frames(scene, span, renderer, with_truth, scale), span, out, crf=_CRF)
 

@@ -1,4 +1,7 @@
-"""`--engine transformers` end to end: a checkpoint's answers are stored, found, proved, and never trusted."""
+"""`--engine transformers` end to end: a checkpoint's answers are stored, found, proved, and never trusted.
+
+The command runs in this process where a test needs no other: PyTorch is then loaded once for all.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from engines.qwen.shapes import FAMILIES
 from tests import tiny_qwen
 from tests.clips import make_clip, read_number
 from tests.integration.proofreel.test_command import proofreel
+from tests.night_process import Outcome
+from tests.proofreel_here import run_here
 
 BOXES = {"qwen2_5_vl": "[77,63,154,126]", "qwen3_vl": "[250,250,500,500]"}
 """The same quarter of the frame: in pixels of the 308 x 252 that 320 x 240 is fed as, and in thousandths."""
@@ -47,15 +52,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def run(*arguments: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = proofreel(*map(str, arguments), cwd=cwd, OMP_NUM_THREADS="1")
+def run(*arguments: str | Path, cwd: Path, code: int = 0) -> Outcome:
+    done = run_here(*arguments, cwd=cwd)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
 
 
 def document(*arguments: str | Path, cwd: Path, schema: str) -> Any:
-    found = json.loads(run(*arguments, "--json", cwd=cwd).stdout)
+    return parsed(run(*arguments, "--json", cwd=cwd).stdout, schema=schema)
+
+
+def parsed(printed: str, *, schema: str) -> Any:
+    found = json.loads(printed)
     room, name = schema.split("/")
     jsonschema.validate(found, json.loads((files(room) / f"schemas/{name}-1.schema.json").read_text()))
     return found
@@ -94,10 +103,12 @@ def test_a_checkpoint_s_claims_are_found_at_the_file_s_times_in_the_right_place_
 @pytest.mark.parametrize("family", FAMILIES)
 def test_ask_answers_with_the_proof_of_a_checkpoint(family: str, clip: Path, tmp_path: Path) -> None:
     model = tiny_qwen.save_forced(tmp_path / "model", family, answer=SAYS.format(box=BOXES[family]))
-    answer = document(
-        "ask", clip, "when does a kite fly?", "--engine", "transformers", "--model", model,
-        "--overlay", "proof.png", cwd=tmp_path, schema="indexer/ask",
+    done = proofreel(
+        "ask", str(clip), "when does a kite fly?", "--engine", "transformers", "--model", str(model),
+        "--overlay", "proof.png", "--json", cwd=tmp_path,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer = parsed(done.stdout, schema="indexer/ask")
     assert answer["spans"] == [[101.0, 103.0]] and answer["engine"] == "transformers"
     assert [(c["subject"], c["time"], c["pts"]) for c in answer["claims"]] == [
         ("purple kite", 102.0, 102_000)
@@ -109,7 +120,10 @@ def test_ask_answers_with_the_proof_of_a_checkpoint(family: str, clip: Path, tmp
 def test_an_export_is_run_once_it_was_held_against_its_checkpoint_or_by_a_flag_that_is_kept(
     clip: Path, tmp_path: Path
 ) -> None:
-    tiny_qwen.save_forced(tmp_path / "kite", "qwen3_vl", answer=SAYS.format(box=BOXES["qwen3_vl"]))
+    says, few = SAYS.format(box=BOXES["qwen3_vl"]), {"depth": 1, "deepstack_visual_indexes": [0]}
+    tiny_qwen.save_forced(
+        tmp_path / "kite", "qwen3_vl", answer=says, text={"num_hidden_layers": 1}, vision=few
+    )  # an export takes as long as the layers are many
     run("export", "onnx", "kite", "out", "--dtype", "fp32", "--max-length", "2048", cwd=tmp_path)
     index = ("index", clip, "--engine", "onnx", "--model", "out")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,13 +32,18 @@ def test_a_recipe_for_several_gpus_is_not_run_by_one_process(tmp_path: Path) -> 
     (tmp_path / "two.yaml").write_text(TWO)
     launch = {"gpus": 2, "accelerate": "two.yaml"}
     config = write_recipe(tmp_path / "r.toml", table(Path("x"), "qwen3_vl", launch=launch))
-    result = CliRunner().invoke(
-        app, ["train", "sft", "--config", str(config), "--out", str(tmp_path / "run")]
-    )
+    asked = ["--out", str(tmp_path / "my run"), "--data-root", str(tmp_path), "--seed", "0", "--skip-missing"]
+    result = CliRunner().invoke(app, ["train", "sft", "--config", str(config), *asked])
     assert isinstance(result.exception, ValueError)
-    assert "for 2 GPUs, and 1 process was started: start it by `accelerate launch --config_file" in str(
-        result.exception
-    )
+    started, command = str(result.exception).split(": start it by `")
+    assert started.endswith("for 2 GPUs, and 1 process was started")
+    words = shlex.split(command.split("`")[0])
+    launch = ["accelerate", "launch", "--config_file", str(tmp_path / "two.yaml"), "-m"]
+    assert words[:10] == [*launch, "proofreel", "train", "sft", "--config", str(config)]
+    # Nothing of what was asked for is lost, a seed of 0 included.
+    rest = words[10:]
+    assert sorted(rest) == sorted(asked)
+    assert rest[rest.index("--out") + 1] == str(tmp_path / "my run") and rest[rest.index("--seed") + 1] == "0"
 
 
 @pytest.mark.slow

@@ -50,7 +50,8 @@ def test_the_real_recipe_is_planned_for_8_gpus_with_nothing_on_disk(
     assert plan["example"]["text_tokens_from"] == "assumed"
     assert plan["memory"]["sharding"] == "fsdp2" and 20e9 < plan["memory"]["total"] < 60e9
     assert (plan["memory"]["rollout"] > 0) == (stage == "gspo")
-    assert "accelerate launch --config_file" in plan["launch"] and f"train {stage} --config" in plan["launch"]
+    assert "accelerate launch --config_file" in plan["launch"]
+    assert plan["launch"].endswith(f"proofreel train {stage} --config {ROOT / f'configs/{name}.toml'}")
 
 
 def test_people_get_the_plan_as_a_table() -> None:
@@ -93,6 +94,7 @@ def test_where_data_and_checkpoint_are_there_all_is_counted_as_the_trainer_count
 def test_the_checkpoint_that_ships_is_planned_by_its_name(root: Path, tmp_path: Path) -> None:
     config = write_recipe(tmp_path / "tiny.toml", table(Path("proofreel-small"), "qwen3_vl"))
     plan = planned("sft", config, "--data-root", root)
+    assert plan["launch"] == f"proofreel train sft --config {config} --data-root {root}"
     assert plan["model"]["checkpoint"] == "proofreel-small"
     assert plan["example"]["text_tokens_from"] == "counted"
 

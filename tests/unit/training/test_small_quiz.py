@@ -48,6 +48,14 @@ def test_a_prompt_is_its_frames_and_one_question_up_to_where_the_answer_begins()
         assert 0.0 < known.duration_s < 10.0
 
 
+def test_a_still_is_asked_about_as_a_clip_of_one_frame() -> None:
+    quiz = Quiz(practice=practice(frames=1, mix={"where": 1.0}), cutouts=NO_CUTOUTS)
+    quiz.check()
+    assert quiz[0]["scene"]["centre"].shape[2] == 1
+    for known in quiz[0]["known"]:
+        assert known.truth.box is not None and known.duration_s == 1.0
+
+
 @pytest.fixture
 def scorings() -> Iterator[list[Scoring]]:
     """The same rewards, worked out here and in two other processes."""

@@ -23,8 +23,7 @@ from export.onnx import export_checkpoint
 from export.quiet import quiet_peft
 from export.reference import load_truth
 from grounding.errors import EngineError, ExportError
-from tests import tiny_qwen
-from tests.exports import FAMILIES, Exports, check_of, runtime_of
+from tests.exports import FAMILIES, Exports, check_of, layers_of, network, runtime_of
 
 
 def graph(folder: Path, name: str) -> Any:
@@ -46,9 +45,9 @@ def test_graphs_are_of_the_standard_domain_with_every_matrix_outside_of_them(
 
 
 def test_the_decoder_is_made_of_the_layers_that_runtimes_have_kernels_for(exports: Exports) -> None:
-    for family, layers in (("qwen2_5_vl", 3), ("qwen3_vl", 4)):
+    for family in FAMILIES:
         kinds = Counter(node.op_type for node in graph(exports.folder(family), "decoder.onnx").graph.node)
-        assert (kinds["Attention"], kinds["TensorScatter"]) == (layers, 2 * layers)
+        assert (kinds["Attention"], kinds["TensorScatter"]) == (layers_of(family), 2 * layers_of(family))
         named = graph(exports.folder(family), "decoder.onnx").graph.input[0].type.tensor_type.shape.dim
         assert [dim.dim_param for dim in named][:2] == ["rows", "length"]
 
@@ -56,10 +55,10 @@ def test_the_decoder_is_made_of_the_layers_that_runtimes_have_kernels_for(export
 def test_int8_holds_every_weight_of_the_decoder_in_8_bits_and_leaves_the_vision_tower(
     exports: Exports,
 ) -> None:
-    for family, layers in (("qwen2_5_vl", 3), ("qwen3_vl", 4)):
+    for family in FAMILIES:
         folder, wide = exports.folder(family, "int8"), exports.folder(family, "fp16")
         weights = [t for t in graph(folder, "decoder.onnx").graph.initializer if len(t.dims) == 2]
-        assert [t.data_type for t in weights] == [onnx.TensorProto.INT8] * (7 * layers + 1)
+        assert [t.data_type for t in weights] == [onnx.TensorProto.INT8] * (7 * layers_of(family) + 1)
         kinds = {t.data_type for t in graph(folder, "vision.onnx").graph.initializer}
         assert onnx.TensorProto.INT8 not in kinds
         sizes = [(f / "decoder.onnx.data").stat().st_size for f in (folder, wide)]
@@ -81,7 +80,7 @@ def adapter_of(to: Path) -> Path:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(5)
-    model = tiny_qwen.model("qwen2_5_vl")
+    model = network("qwen2_5_vl")
     lora = LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
     with quiet_peft():
         get_peft_model(model, lora).save_pretrained(to)
@@ -100,8 +99,8 @@ def test_an_adapter_is_merged_and_the_export_says_what_the_merged_model_says(
 
     ids = list(range(100, 140))
     with quiet_peft():
-        adapted = PeftModel.from_pretrained(tiny_qwen.model("qwen2_5_vl"), adapter).eval()  # not merged
-    base = tiny_qwen.model("qwen2_5_vl")
+        adapted = PeftModel.from_pretrained(network("qwen2_5_vl"), adapter).eval()  # not merged
+    base = network("qwen2_5_vl")
     expected, plain = (greedy(model, ids) for model in (adapted, base))
     assert written(out, ids) == expected != plain
 

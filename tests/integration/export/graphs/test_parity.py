@@ -21,7 +21,7 @@ from export.commands import register
 from export.reading import read_by_tensorrt
 from grounding.errors import EngineError, ExportError
 from tests import tiny_qwen
-from tests.exports import FAMILIES, Exports, check_of, reseal
+from tests.exports import FAMILIES, LAYERS, Exports, blocks_of, check_of, layers_of, reseal
 
 APP = typer.Typer()
 register(APP)
@@ -120,7 +120,8 @@ def test_too_few_bits_are_seen(exports: Exports, tmp_path: Path) -> None:
 
 
 def test_tensorrt_reads_every_graph_and_leaves_nothing_out(exports: Exports) -> None:
-    for family, depth, layers in (("qwen2_5_vl", 4, 3), ("qwen3_vl", 6, 4)):
+    for family in FAMILIES:
+        depth, layers = blocks_of(family), layers_of(family)
         for dtype in ("fp32", "fp16", "int8"):
             folder = exports.folder(family, dtype)
             findings = read_by_tensorrt(folder, read_manifest(folder))
@@ -214,7 +215,7 @@ def test_a_file_that_changed_after_the_export_is_found_before_anything_is_measur
 
 
 def test_another_checkpoint_is_no_reference(exports: Exports, tmp_path: Path) -> None:
-    other = tiny_qwen.save_checkpoint(tmp_path / "other", "qwen2_5_vl", seed=1)
+    other = tiny_qwen.save_checkpoint(tmp_path / "other", "qwen2_5_vl", seed=1, **LAYERS["qwen2_5_vl"])
     done = run("check", exports.folder("qwen2_5_vl"), "--model", other)
     assert isinstance(done.exception, ExportError)
     assert "is not what this export was made from" in str(done.exception)

@@ -136,7 +136,7 @@ def test_memory_for_a_batch_is_planned_before_its_first_step(
     exports: Exports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(exports.folder("qwen2_5_vl"))
-    needed = 2 * 3 * 2 * 2304 * 16 * 4  # keys and values, layers, heads, places, of a head, bytes
+    needed = 2 * 2 * 2 * 2304 * 16 * 4  # keys and values, layers, heads, places, of a head, bytes
     monkeypatch.setattr(caches, "free_bytes", lambda _: 3 * needed)
     engine.answer(clip(), QUESTIONS[1:2])
     with pytest.raises(

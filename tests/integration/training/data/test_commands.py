@@ -62,6 +62,15 @@ def test_check_of_nothing_is_wrong_usage(tmp_path: Path) -> None:
     assert isinstance(done.exception, ValueError) and "STGR-SFT.json" in str(done.exception)
 
 
+def test_a_list_without_rows_is_nothing_to_train_on(tmp_path: Path) -> None:
+    write_rows(tmp_path, [])
+    done = run("check", "--root", tmp_path)
+    assert done.exit_code == 1
+    assert "0 of 0 rows can be used" in done.stdout and "nothing in it to train on" in done.stdout
+    done = run("check", "--root", tmp_path, "--json")
+    assert done.exit_code == 1 and document(done, "data-check")["splits"][0]["rows"] == 0
+
+
 def test_convert_makes_data_that_check_takes(tmp_path: Path) -> None:
     video, out = make_video(tmp_path / "clip.mp4"), tmp_path / "out"
     done = run("convert", "cvat", write_cvat(tmp_path / "a.xml"), out, "--video", video, "--json")

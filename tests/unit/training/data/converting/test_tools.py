@@ -198,9 +198,9 @@ def test_a_track_that_claims_a_billion_frames_costs_nothing_until_it_meets_its_v
     path = tmp_path / "a.xml"
     far = BOX.format(0) + BOX.format(10**9)
     path.write_text(f"<annotations>{META}{TRACK.format(far)}</annotations>")
-    started = time.perf_counter()
+    started = time.process_time()
     (track,) = read("cvat", path).tracks
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert track.stretches[0].box_at(10**8).x1 == pytest.approx(1 / 160)
 
 
