@@ -8,6 +8,7 @@
     │   ├── Damaged                     it decodes in part only
     │   └── TimedOut                    reading took longer than allowed
     ├── StorageError                    the database, its schema, a vector index
+    │   └── HomeBusy                    another process is indexing into the home
     ├── EngineError                     a model that can't be loaded or run
     │   └── OutOfMemory                 what it was asked is too much for its device
     ├── ExportError                     an export that can't be made or trusted
@@ -74,6 +75,10 @@ class TimedOut(MediaError):
 
 class StorageError(ProofreelError):
     """The database, its schema or a vector index can't be used as it is."""
+
+
+class HomeBusy(StorageError):
+    """Another process holds the lock of the home; it can be waited for."""
 
 
 class EngineError(ProofreelError):

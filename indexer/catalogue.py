@@ -17,7 +17,7 @@ from indexer.ledger import is_gone
 from indexer.library import FoundFile, Rejected, scan
 from indexer.progress import Reporter
 from indexer.report import FileReport
-from storage import Database, FileFacts, KnownFile, ensure_video, mark_missing, record_file
+from storage import Database, FileFacts, KnownFile, Retention, ensure_video, mark_missing, record_file
 from storage.faults import point
 
 Recogniser = Callable[[Sequence[FoundFile]], Iterator[tuple[FoundFile, Recognised | Unusable]]]
@@ -44,6 +44,7 @@ class Catalogue:
         known: dict[str, KnownFile],
         recognise: Recogniser,
         reporter: Reporter,
+        retention: Retention | None = None,
     ) -> None:
         """`recognise` opens files, and gives each with what it is as soon as that is known."""
         self._database = database
@@ -51,13 +52,15 @@ class Catalogue:
         self._known = known
         self._recognise = recognise
         self._reporter = reporter
+        self._retention = retention
         self._paths: Sequence[Path] = ()
+        self._roots: Sequence[Path] = ()
         self._found: list[FoundFile | Rejected] = []
 
-    def scan(self, paths: Sequence[Path]) -> None:
-        """Find every file under `paths`; none is opened."""
-        self._paths = paths
-        for found in scan(paths, home=self._database.home):
+    def scan(self, paths: Sequence[Path], *, named: bool = True, roots: Sequence[Path] = ()) -> None:
+        """Find every file under `paths`; none is opened. What is missing in `roots` too will be gone."""
+        self._paths, self._roots = paths, roots
+        for found in scan(paths, home=self._database.home, named=named):
             self._reporter.looking(found.path)
             self._found.append(found)
 
@@ -68,8 +71,14 @@ class Catalogue:
         return {
             known.video_id
             for found, known in files
-            if known is not None and known.video_id is not None and is_as_it_was(found, known)
+            if known is not None
+            and known.video_id is not None
+            and is_as_it_was(found, known)
+            and not self._is_past(found)
         }
+
+    def _is_past(self, found: FoundFile) -> bool:
+        return self._retention is not None and self._retention.is_past(found.mtime_ns)
 
     @property
     def files(self) -> Sequence[Path]:
@@ -87,14 +96,17 @@ class Catalogue:
             self._reporter.looking(found.path)
             known[found.path] = self._recognised(found, outcome)
         items = [item for item in known.values() if item is not None]
-        self._mark_missing(self._paths, seen={os.fspath(item.path) for item in items})
+        self._mark_missing([*self._paths, *self._roots], seen={os.fspath(item.path) for item in items})
         yield from items
-        yield from _fruitless(self._paths, items)
+        past = [f.path for f in self._found if isinstance(f, FoundFile) and self._is_past(f)]
+        yield from _fruitless(self._paths, items, past=past)
 
     def _remembered(self, found: FoundFile | Rejected) -> Placed | FileReport | None:
-        """What a file is, where that is known without opening it."""
+        """What becomes of a file, where that is known without opening it."""
         if isinstance(found, Rejected):
             return _rejected(found)
+        if self._retention is not None and self._retention.is_past(found.mtime_ns):
+            return FileReport(path=found.path, status="skipped", reason=self._retention.told)
         known = self._known.get(os.fspath(found.path))
         if known is None or not is_as_it_was(found, known):
             return None
@@ -175,9 +187,13 @@ def _rejected(item: Rejected) -> FileReport:
     return FileReport(path=item.path, status="failed" if item.failed else "skipped", reason=item.reason)
 
 
-def _fruitless(paths: Sequence[Path], items: Iterable[Placed | FileReport]) -> list[FileReport]:
-    """A failure for each named folder in which there is neither a video nor anything that failed."""
-    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}
+def _fruitless(
+    paths: Sequence[Path], items: Iterable[Placed | FileReport], *, past: Iterable[Path]
+) -> list[FileReport]:
+    """A failure for each named folder in which there is neither a video, nor anything that failed or is past
+    its time.
+    """
+    found = {item.path for item in items if isinstance(item, Placed) or item.status == "failed"}.union(past)
     parents = {path.parent for path in found}  # few, where files are many
     fruitful = found | parents | {above for parent in parents for above in parent.parents}
     folders = dict.fromkeys(Path(os.path.abspath(path)) for path in paths)

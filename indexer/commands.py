@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,7 +15,10 @@ import typer
 
 from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
-from indexer.stopping import Stop, next_time_of_day
+from indexer.executors.choosing import ExecutorChoice
+from indexer.libraries import standing as standing_questions
+from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
+from indexer.stopping import DiskFloor, Stop, next_time_of_day
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     from indexer.damage import DamagedVideo
     from indexer.embedding import Embedder
     from indexer.executors import Executor
+    from indexer.nightly import NightReport
     from indexer.report import IndexReport
     from indexer.status import OpenJob, Status
 
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
+KEEP_FREE_GB = 1.0
+PATIENCE_S = 300.0
 RETRY_CHOICES = ("quarantined",)
-EXECUTORS = ("local", "ray")
 MOST_LISTED = 20
 """Lines of one kind that `status` prints for people; its JSON lists all."""
 
@@ -57,6 +61,15 @@ Unchecked = Annotated[
     bool,
     typer.Option("--unchecked", help="Run an export that no check has passed; its answers say so."),
 ]
+Pack = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="safety|support|FILE.toml", help="Ask what this pack of standing questions asks; repeatable."
+    ),
+]
+KeepFree = Annotated[
+    float, typer.Option(metavar="GB", min=0.0, help="Stop while so much is free on the disk of the home.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
 
 
@@ -68,26 +81,39 @@ def _path(text: str) -> Path:
 
 
 def register(app: typer.Typer) -> None:
-    """Add `index`, `ask` and `status` to the command."""
+    """Add `index`, `watch`, `ask` and `status` to the command."""
+    from indexer.watch_command import watch
+
     app.command("index")(index)
+    app.command("watch")(watch)
     app.command("ask")(ask)
     app.command("status")(status)
 
 
 def index(
+    context: typer.Context,
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", parser=_path, help="Video files, and folders of them."),
-    ],
-    library: Annotated[str, typer.Option(help="The set of files that these belong to.")] = DEFAULT_LIBRARY,
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH...]",
+            parser=_path,
+            help="Video files, and folders of them. Without one: the libraries that the settings name.",
+        ),
+    ] = None,
+    library: Annotated[
+        str | None,
+        typer.Option(help="The set of files that these belong to; without PATH, the one library to index."),
+    ] = None,
     question: Annotated[
         list[str] | None,
         typer.Option("--question", "-q", help="Ask this of every video too; repeatable."),
     ] = None,
+    pack: Pack = None,
     engine: EngineName = DEFAULT_ENGINE,
     model: Model = None,
     prompts: Prompts = None,
     unchecked: Unchecked = False,
+    keep_free_gb: KeepFree = KEEP_FREE_GB,
     until: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
     ] = None,
@@ -111,7 +137,7 @@ def index(
             metavar="SECONDS",
             help="End a process when nothing comes of its file for so long and ten times what is expected.",
         ),
-    ] = 300.0,
+    ] = PATIENCE_S,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -119,63 +145,74 @@ def index(
 ) -> None:
     """Look at every video under PATH..., once: a second run does only what is new.
 
+    Without PATH the libraries of the settings are indexed, those of a higher priority first, each with its
+    own questions, engine and retention.
+
     Exit codes: 0 done; 1 something failed: each file is named, also a PATH that is missing or gives no
-    video (other files that are no video are skipped and named); 2 wrong usage; 130 or 143 interrupted.
+    video (other files that are no video are skipped and named), and so is a disk without room; 2 wrong
+    usage; 130 or 143 interrupted.
     """
-    stop = Stop(until=None if until is None else next_time_of_day(until, now=datetime.now()))
     if retry is not None and retry not in RETRY_CHOICES:
         raise ValueError(f"--retry takes {' or '.join(RETRY_CHOICES)}, not {retry!r}")
-    if not library.strip():
+    if library is not None and not library.strip():
         raise ValueError('--library needs a name, not ""')
-    loader = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)
-    _check_executor(executor, address=address)
-    made = partial(load_executor, loader, workers=workers, is_model=model is not None, address=address)
-    chosen = {"model": model, "prompts": None if prompts is None else str(prompts), "unchecked": unchecked}
+    stop = Stop(
+        until=None if until is None else next_time_of_day(until, now=datetime.now()),
+        floor=DiskFloor(home=home, keep_free_gb=keep_free_gb),
+    )
+    flags = IndexFlags(
+        questions=question or [],
+        packs=pack or [],
+        choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
+        where=ExecutorChoice(executor=executor, address=address, workers=workers),
+        patience_s=patience,
+        home=home,
+        retry=retry is not None,
+        as_json=as_json,
+    )
+    log_to_stderr(verbose)
     with stop.listening():
-        report = _index(
-            paths, library=library, questions=question or [], executor=made, chosen=chosen, home=home,
-            stop=stop, retry=retry is not None, patience_s=patience, as_json=as_json, verbose=verbose,
-        )  # fmt: skip
-    if as_json:
+        if paths:
+            _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
+        else:
+            loader = partial(executor_loader, where=flags.where)
+            told = index_configured(context, library=library, flags=flags, loader=loader, stop=stop)
+            _tell_night(told, as_json=as_json, stop=stop)
+
+
+def _index_paths(
+    context: typer.Context, paths: list[Path], *, library: str, flags: IndexFlags, stop: Stop
+) -> None:
+    from indexer.indexing import Request, index_paths
+    from indexer.nightly import prune_home
+    from indexer.progress import reporter
+    from indexer.questions import question_set
+
+    kept = retentions([x for x in configured(context) if x.name == library])
+    standing = standing_questions([], flags.packs)
+    request = Request(
+        paths=paths,
+        home=flags.home,
+        library=library,
+        questions=question_set([*(row.text for row in standing), *flags.questions]),
+        standing=standing,
+        executor=executor_loader(flags.choice, where=flags.where),
+        chosen=flags.choice.kept(),
+        retry_quarantined=flags.retry,
+        patience_s=flags.patience_s,
+        retention=next(iter(kept), None),
+    )
+    with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
+        report = index_paths(request, reporter=told, stop=stop)
+        if report.ending != "failed" and kept:
+            prune_home(flags.home, kept, reporter=told, stop=stop)
+    if flags.as_json:
         _print_json(report.document())
     else:
         _print_index(report)
     if report.fault is not None:
         raise StorageError(report.fault)
-    raise typer.Exit(_exit_code(report, stop))
-
-
-def _index(
-    paths: list[Path],
-    *,
-    library: str,
-    questions: list[str],
-    executor: Callable[[], Executor],
-    chosen: dict[str, Any],
-    home: Path,
-    stop: Stop,
-    retry: bool,
-    patience_s: float,
-    as_json: bool,
-    verbose: bool,
-) -> IndexReport:
-    from indexer.indexing import Request, index_paths
-    from indexer.progress import reporter
-    from indexer.questions import question_set
-
-    _log_to_stderr(verbose)
-    request = Request(
-        paths=paths,
-        home=home,
-        library=library,
-        questions=question_set(questions),
-        executor=executor,
-        chosen={name: value for name, value in chosen.items() if value},
-        retry_quarantined=retry,
-        patience_s=patience_s,
-    )
-    with reporter(quiet=as_json, stream=sys.stderr) as told:
-        return index_paths(request, reporter=told, stop=stop)
+    raise typer.Exit(_exit_code(bool(report.failed), stop))
 
 
 def ask(
@@ -195,7 +232,8 @@ def ask(
     from indexer.asking import ask as ask_file
     from indexer.progress import reporter
 
-    used = _engine_loader(engine, model=model, prompts=prompts, unchecked=unchecked)()
+    choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
+    used = engine_loader(choice)()
     try:
         with reporter(quiet=as_json, stream=sys.stderr, doing="asking") as told:
             result = ask_file(video, question, engine=used, reporter=told, overlay=overlay)
@@ -220,16 +258,32 @@ def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJs
         _print_status(found)
 
 
-def _engine_loader(
-    name: str, *, model: str | None, prompts: Path | None, unchecked: bool
-) -> Callable[..., Engine]:
-    """What makes the engine that the flags name. Wrong flags are a ValueError now, before any work."""
+def executor_loader(
+    choice: EngineChoice,
+    *,
+    where: ExecutorChoice = ExecutorChoice(),  # noqa: B008  # frozen
+) -> Callable[[], Executor]:
+    """What makes workers with the engine that was chosen. A wrong choice is a ValueError now."""
+    engine = engine_loader(choice)
+    return lambda: load_executor(engine, where=where, is_model=choice.model is not None)
+
+
+def load_executor(engine: Callable[..., Engine], *, where: ExecutorChoice, is_model: bool) -> Executor:
+    """Processes that look at files, each with an engine of its own."""
+    from indexer.executors.choosing import make_executor
+
+    return make_executor(where, engine=engine, embedder=load_embedder, is_model=is_model)
+
+
+def engine_loader(choice: EngineChoice) -> Callable[..., Engine]:
+    """What makes the engine that was chosen. A wrong choice is a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
 
-    words = None if prompts is None else load_prompts(prompts)
-    check_engine(name, model=model, prompts=words, unchecked=unchecked)
-    return partial(load_engine, name, model=model, prompts=words, unchecked=unchecked)
+    words = None if choice.prompts is None else load_prompts(choice.prompts)
+    name, model, unchecked, rate_hz = choice.engine, choice.model, choice.unchecked, choice.rate_hz
+    check_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
+    return partial(load_engine, name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_engine(
@@ -238,12 +292,20 @@ def load_engine(
     model: str | None = None,
     prompts: PromptSet | None = None,
     unchecked: bool = False,
+    rate_hz: float | None = None,
     num_threads: int | None = None,
 ) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked, num_threads=num_threads)
+    return load_engine(
+        name,
+        model=model,
+        prompts=prompts,
+        unchecked=unchecked,
+        rate_hz=rate_hz,
+        num_threads=num_threads,
+    )
 
 
 def load_embedder(*, num_threads: int | None = None) -> Embedder:
@@ -253,53 +315,27 @@ def load_embedder(*, num_threads: int | None = None) -> Embedder:
     return TextEmbedder(num_threads=num_threads)
 
 
-def _check_executor(name: str, *, address: str | None) -> None:
-    if name not in EXECUTORS:
-        raise ValueError(f"--executor takes {' or '.join(EXECUTORS)}, not {name!r}")
-    if (address is not None) != (name == "ray"):
-        raise ValueError(
-            "--executor ray and --address go together; on a machine of the cluster: --address auto"
-        )
-    if name == "ray" and find_spec("ray") is None:
-        raise ValueError("--executor ray needs Ray, not installed here: pip install 'proofreel[ray]'")
+def _tell_night(report: NightReport, *, as_json: bool, stop: Stop) -> None:
+    if as_json:
+        _print_json(report.document())
+    else:
+        for one in report.reports:
+            print(f"library {plain(one.library)}")
+            _print_index(one)
+        for name in report.not_begun:
+            print(f"library {plain(name)}: not begun; the same command goes on from here")
+    for fault in report.faults:
+        print(f"proofreel: {fault}", file=sys.stderr)
+    raise typer.Exit(_exit_code(report.failed, stop))
 
 
-def load_executor(
-    engine: Callable[..., Engine], *, workers: int | None, is_model: bool, address: str | None = None
-) -> Executor:
-    """Processes of this machine, or of the Ray cluster at `address`, each with an engine of its own and kept
-    from the network once a file is open.
-
-    `is_model`: the engine runs a checkpoint, on a GPU where there is one.
-    """
-    from indexer.executors.local import LocalExecutor
-    from indexer.executors.sandbox import without_network
-    from indexer.executors.sizing import places
-    from indexer.looking import Looker
-
-    found = places(workers, needs_gpu=is_model)
-    num_threads = found.num_threads if address is None else 1
-    looker = partial(
-        Looker,
-        engine=partial(engine, num_threads=num_threads),
-        embedder=partial(load_embedder, num_threads=num_threads),
-        seal=without_network,
-        fetches=is_model,
-    )
-    if address is not None:
-        from indexer.executors.ray import RayExecutor
-
-        return RayExecutor(looker, address=address, workers=workers, needs_gpu=is_model)
-    return LocalExecutor(looker, environments=found.environments, orders_at_once=found.orders_at_once)
-
-
-def _exit_code(report: IndexReport, stop: Stop) -> int:
+def _exit_code(failed: bool, stop: Stop) -> int:
     if stop.signal_number is not None:
         return 128 + stop.signal_number
-    return 1 if report.failed else 0
+    return 1 if failed else 0
 
 
-def _log_to_stderr(verbose: bool) -> None:
+def log_to_stderr(verbose: bool) -> None:
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("indexer").setLevel(logging.INFO)
@@ -322,6 +358,8 @@ def _print_index(report: IndexReport) -> None:
         print("stopped by a signal; what is done is kept, the same command goes on from here")
     elif report.ending == "until":
         print("stopped at the given time; what is done is kept, the same command goes on from here")
+    elif report.ending == "disk":
+        print("stopped before the disk is full; what is done is kept, the same command goes on from here")
 
 
 def _print_answer(result: AskResult) -> None:

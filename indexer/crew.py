@@ -15,7 +15,7 @@ from indexer.executors import ANY, Done, Event, Executor, Lost, Needs, Piece, Ra
 from indexer.identify import Recognised, Unusable, unusable
 from indexer.library import FoundFile
 from indexer.orders import EngineFacts, Introduce, Loading, Order, Recognise
-from indexer.stopping import Stop
+from indexer.stopping import Stop, Stopped
 from indexer.timing import Stopwatch
 
 LOADING_S = 1800.0
@@ -86,6 +86,8 @@ class Crew:
         while waiting or at:
             # Those that lost a worker in the company of others are tried one by one, after all others.
             while waiting and self.has_room(needs := Needs(alone=losses[waiting[-1].path] > 0)):
+                if self._stop.reason() == "disk":
+                    raise Stopped
                 found = waiting.pop()
                 at[self.submit(Recognise(found=found), size_bytes=found.size_bytes, needs=needs)] = found
             with self._stop.at_once():

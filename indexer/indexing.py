@@ -37,8 +37,11 @@ from indexer.work import RETRY, Shift, Tools
 from storage import (
     Database,
     HomeLock,
+    Retention,
+    StandingRow,
     ensure_library,
     ensure_run,
+    keep_standing_questions,
     known_files,
     plan_jobs,
     retry_quarantined,
@@ -61,8 +64,12 @@ class Request:
     """What is to be indexed, and how. `executor` is made when the first file is to be opened; its workers'
     hands are `indexer.looking.Looker`s.
 
-    `chosen` is what was chosen of the engine; it is kept with every answer. A worker of which nothing comes
-    for `patience_s` and ten times what it took before is ended.
+    `chosen` is what was chosen of the engine; it is kept with every answer. `named`: the user gave these
+    very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
+    gone, also when they are not among the paths. `standing` questions are kept as such with the library
+    and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
+    left out. A worker of which nothing comes for `patience_s` and ten times
+    what it took before is ended.
     """
 
     paths: Sequence[Path]
@@ -73,6 +80,11 @@ class Request:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     retry_quarantined: bool = False
     patience_s: float = PATIENCE_S
+    named: bool = True
+    roots: Sequence[Path] = ()
+    standing: Sequence[StandingRow] = ()
+    retire_others: bool = False
+    retention: Retention | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,27 +125,37 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
     be used (locked, full, read-only, of a newer version), EngineError when the engine can't be loaded. A home
     that fails half way (a disk that fills) is the report's `fault`: what was committed before stays.
     """
-    started = time.monotonic()
-    stop, stopwatch = stop or Stop(), Stopwatch()
-    crew = Crew(request.executor, patience_s=request.patience_s, stopwatch=stopwatch, stop=stop)
     # The lock first: opening may upgrade the schema, which is no work for two at once.
-    with HomeLock(request.home), Database.open(request.home, create=True) as database, closing(crew):
-        run = _Run(
-            request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, crew=crew
-        )
-        try:
-            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
-                _index(run)
-        except StorageError as error:
-            if not run.num_moments and not any(run.windows.values()):
-                raise
-            run.fault = str(error)
-        return _report(run, wall_s=time.monotonic() - started)
+    with HomeLock(request.home), Database.open(request.home, create=True) as database:
+        return index_into(database, request, reporter=reporter, stop=stop or Stop())
+
+
+def index_into(database: Database, request: Request, *, reporter: Reporter, stop: Stop) -> IndexReport:
+    """`index_paths` for who holds the home's lock and has it open."""
+    started, stopwatch = time.monotonic(), Stopwatch()
+    crew = Crew(request.executor, patience_s=request.patience_s, stopwatch=stopwatch, stop=stop)
+    run = _Run(
+        request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, crew=crew
+    )
+    try:
+        with (
+            closing(crew),
+            suppress(Stopped),
+        ):  # what was committed is in the report, `stop` says how it ended
+            _index(run)
+    except StorageError as error:
+        if not run.num_moments and not any(run.windows.values()):
+            raise
+        run.fault = str(error)
+    return _report(run, wall_s=time.monotonic() - started)
 
 
 def _index(run: _Run) -> None:
     with run.database.writing() as session:
         library_id = ensure_library(session, run.request.library)
+        keep_standing_questions(
+            session, library_id, run.request.standing, retire_others=run.request.retire_others
+        )
         known = known_files(session, library_id)
     catalogue = Catalogue(
         run.database,
@@ -141,8 +163,9 @@ def _index(run: _Run) -> None:
         known=known,
         recognise=run.crew.recognise,
         reporter=run.reporter,
+        retention=run.request.retention,
     )
-    catalogue.scan(run.request.paths)
+    catalogue.scan(run.request.paths, named=run.request.named, roots=run.request.roots)
     run.place = {path: number for number, path in enumerate(catalogue.files)}
     try:
         _index_found(run, catalogue)
@@ -169,7 +192,8 @@ def _index_found(run: _Run, catalogue: Catalogue) -> None:
     tasks = _plan(night, placed)
     if tasks:
         _work(night, tasks)
-    _refresh_vectors(run)
+    if run.stop.disk_fault is None:  # a new index needs room beside the old one; searches do without it
+        _refresh_vectors(run)
 
 
 def _night(run: _Run) -> _Night:
@@ -340,7 +364,7 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
         files=tuple(sorted(run.files, key=lambda report: run.place.get(report.path, len(run.place)))),
         totals=totals,
         ending="failed" if run.fault else run.stop.reason() or "complete",
-        fault=run.fault,
+        fault=run.fault or run.stop.disk_fault,
     )
 
 

@@ -44,16 +44,17 @@ class Rejected:
     failed: bool
 
 
-def scan(paths: Sequence[Path], *, home: Path) -> Iterator[FoundFile | Rejected]:
+def scan(paths: Sequence[Path], *, home: Path, named: bool = True) -> Iterator[FoundFile | Rejected]:
     """Everything under `paths` but `home`, each path once, sorted by name within a folder.
 
-    A named path that does not exist is `Rejected` as failed; nothing is raised.
+    With `named` the user gave these very paths, and what is no file is `Rejected` as failed; one that does
+    not exist always is. Nothing is raised.
     """
-    named = [Path(os.path.abspath(path)) for path in paths]
-    is_named = frozenset(named)
+    given = [Path(os.path.abspath(path)) for path in paths]
+    is_named = frozenset(given if named else ())
     seen: set[Path] = set()
     visited: set[Identity] = set(_identity(home))
-    stack = named[::-1]
+    stack = given[::-1]
     while stack:
         path = stack.pop()
         if path in seen:

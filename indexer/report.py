@@ -54,13 +54,13 @@ class Totals:
         return self.video_seconds / self.wall_seconds if self.wall_seconds > 0 else 0.0
 
 
-Ending = Literal["complete", "interrupted", "until", "failed"]
+Ending = Literal["complete", "interrupted", "until", "disk", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
     """Everything that one `index` did. `ending` tells whether it ran to its end, and if not, why; `fault` is
-    what went wrong with the home, in a sentence, where it ended as "failed".
+    what went wrong with the home, in a sentence, where it ended as "failed", or as "disk" before it was full.
     """
 
     library: str

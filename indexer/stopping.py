@@ -1,16 +1,22 @@
-"""How a run is told to end: a signal, or the time of day. What is committed stays."""
+"""How a run is told to end: a signal, the time of day, a disk that fills. What is committed stays."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-StopReason = Literal["interrupted", "until"]
+from grounding.errors import printable
+
+StopReason = Literal["interrupted", "until", "disk"]
+GB = 1e9
 
 _HINT = b"\nproofreel: finishing the present segment; once more to drop it\n"
 
@@ -19,20 +25,48 @@ class Stopped(BaseException):
     """Raised where a signal may end things at once. Not an `Exception`: no file is at fault."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFloor:
+    """So many gigabytes (10^9 bytes) must stay free on the disk of `home`, for whoever else writes there."""
+
+    home: Path
+    keep_free_gb: float
+
+    def lacking(self) -> str | None:
+        """Why nothing more may be written, in a sentence; None while enough is free."""
+        folder = next(path for path in (self.home.absolute(), *self.home.absolute().parents) if path.is_dir())
+        free_gb = shutil.disk_usage(folder).free / GB
+        if free_gb >= self.keep_free_gb:
+            return None
+        return (
+            f"only {free_gb:.1f} GB are free on the disk of {printable(self.home)}, and "
+            f"{self.keep_free_gb:g} GB are to stay free (keep_free_gb): free some space and run the same "
+            "command again, nothing is lost"
+        )
+
+
 class Stop:
     """Asked between two segments whether to go on.
 
-    `until` is the local time after which no new segment is claimed, or None. `signal_number` is the signal
-    that asked for the end, or None.
+    `until` is the local time after which no new segment is claimed, or None; `floor` is what must stay free
+    on the disk, or None. `signal_number` is the signal that asked for the end, or None; `disk_fault` is
+    what was wrong with the disk, in a sentence, and stays although room is made: what was left out was left
+    out.
     """
 
     def __init__(
-        self, *, until: datetime | None = None, clock: Callable[[], datetime] = datetime.now
+        self,
+        *,
+        until: datetime | None = None,
+        floor: DiskFloor | None = None,
+        clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._until = until
+        self._floor = floor
         self._clock = clock
         self._at_once = False
         self.signal_number: int | None = None
+        self.disk_fault: str | None = None
 
     def reason(self) -> StopReason | None:
         """Why to stop now, or None."""
@@ -40,7 +74,13 @@ class Stop:
             return "interrupted"
         if self._until is not None and self._clock() >= self._until:
             return "until"
-        return None
+        if self._floor is not None and self.disk_fault is None:
+            self.disk_fault = self._floor.lacking()
+        return None if self.disk_fault is None else "disk"
+
+    def look_again(self) -> None:
+        """Forget what was wrong with the disk: it may have been mended."""
+        self.disk_fault = None
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

@@ -17,8 +17,10 @@ import search.commands
 import storage.commands
 import training.commands
 from grounding.errors import ProofreelError
+from indexer.libraries import KEY as LIBRARIES
 from proofreel import doctor
 from proofreel.output import results
+from storage.commands import RETENTION_DAYS
 
 app = typer.Typer(
     help="Ask your video archive anything overnight, and get every answer with the frame that proves it.",
@@ -57,7 +59,7 @@ def main() -> None:
     # among them costs 0.2 s at the start and, when Python ends, 0.3 s more.
     gc.set_threshold(10_000, 20, 20)
     command = typer.main.get_command(app)
-    _bind_settings(command)
+    bind_settings(command)
     try:
         sys.stdout = results(sys.stdout)
         try:
@@ -79,10 +81,10 @@ def _fail(error: Exception, *, code: int) -> None:
     sys.exit(code)
 
 
-def _bind_settings(command: Any, *, name: str = "") -> None:
+def bind_settings(command: Any, *, name: str = "") -> None:
     """Make every command's `--config` fill in the defaults of its other flags, before they are read."""
     for child_name, child in getattr(command, "commands", {}).items():
-        _bind_settings(child, name=name or child_name)
+        bind_settings(child, name=name or child_name)
     for option in command.params:
         if option.name == "config":
             option.is_eager = True
@@ -95,7 +97,10 @@ def _use_settings(context: Any, command: str, config: Path | None) -> Path | Non
         return None  # the usual case skips importing the settings library (0.4 s)
     from proofreel.settings import load
 
-    context.default_map = load(path).defaults_for(command)
+    settings = load(path)
+    context.default_map = settings.defaults_for(command)
+    context.meta[LIBRARIES] = settings.libraries_of(path)
+    context.meta[RETENTION_DAYS] = settings.retention_days
     return config
 
 

@@ -7,7 +7,13 @@ The file mirrors the command line: `home` at the top, then one table a command w
     library = "docks"
     question = ["is anyone on the loading bay?"]
 
-A relative `home` in the file lies beside the file; in the environment, below the working directory.
+A relative `home` in the file lies beside the file; in the environment, below the working directory. Libraries
+stand in the file alone, and their relative paths lie beside it too:
+
+    [libraries.docks]
+    paths = ["/mnt/docks", "/mnt/yard/*/front"]
+    packs = ["safety"]
+    priority = 10
 
 The same in the environment: `PROOFREEL_HOME=/srv/proofreel`, `PROOFREEL_INDEX__LIBRARY=docks`.
 """
@@ -15,9 +21,9 @@ The same in the environment: `PROOFREEL_HOME=/srv/proofreel`, `PROOFREEL_INDEX__
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -26,6 +32,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from indexer.libraries import LibrarySettings
+from storage.rows import Severity
 
 PREFIX = "PROOFREEL_"
 FILE_NAME = "proofreel.toml"
@@ -43,7 +52,20 @@ class IndexTable(_Table):
     engine: str | None = None
     model: str | None = None
     prompts: str | None = None
+    pack: list[str] | None = None
     until: str | None = None
+    keep_free_gb: float | None = Field(default=None, ge=0.0)
+
+
+class WatchTable(_Table):
+    """Defaults of `proofreel watch`."""
+
+    engine: str | None = None
+    model: str | None = None
+    prompts: str | None = None
+    still: float | None = Field(default=None, gt=0.0)
+    rescan: float | None = Field(default=None, gt=0.0)
+    keep_free_gb: float | None = Field(default=None, ge=0.0)
 
 
 class AskTable(_Table):
@@ -60,6 +82,43 @@ class SearchTable(_Table):
     library: str | None = None
     limit: int | None = Field(default=None, ge=1)
     min_score: float | None = Field(default=None, ge=0.0, le=1.0)
+
+
+LibraryName = Annotated[str, Field(pattern=r"\S")]
+
+
+class LibraryTable(_Table):
+    """`[libraries.NAME]`: where its files lie, what is asked of them, how, and how long it is kept."""
+
+    paths: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    questions: tuple[str, ...] = ()
+    packs: tuple[str, ...] = ()
+    severity: dict[str, Severity] = {}
+    engine: str | None = None
+    model: str | None = None
+    prompts: str | None = None
+    rate_hz: float | None = Field(default=None, gt=0.0)
+    priority: int = 0
+    retention_days: float | None = Field(default=None, gt=0.0)
+
+    def library(self, name: str, *, folder: Path) -> LibrarySettings:
+        """These values with every path absolute; a relative one lies in `folder`."""
+        values = self.model_dump(exclude={"paths", "packs", "model", "prompts"})
+        model = self.model
+        if model is not None and model.startswith((".", "~", "/")):  # else a hub's or a shipped name
+            model = _beside(folder, model)
+        return LibrarySettings(
+            name=name,
+            paths=tuple(_beside(folder, path) for path in self.paths),
+            packs=tuple(_beside(folder, p) if p.endswith(".toml") else p for p in self.packs),
+            model=model,
+            prompts=None if self.prompts is None else Path(_beside(folder, self.prompts)),
+            **values,
+        )
+
+
+def _beside(folder: Path, path: str) -> str:
+    return os.path.abspath(folder / Path(path).expanduser())
 
 
 class _SettingsFile(TomlConfigSettingsSource):
@@ -84,6 +143,8 @@ class Settings(BaseSettings):
     index: IndexTable = IndexTable()
     ask: AskTable = AskTable()
     search: SearchTable = SearchTable()
+    watch: WatchTable = WatchTable()
+    libraries: dict[LibraryName, LibraryTable] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -102,6 +163,17 @@ class Settings(BaseSettings):
         table = getattr(self, command, None)
         values = table.model_dump(exclude_none=True) if isinstance(table, _Table) else {}
         return {"home": self.home, **values} if self.home is not None else values
+
+    @property
+    def retention_days(self) -> dict[str, float]:
+        """How long each library keeps what was made of its files, where it says so."""
+        tables = self.libraries.items()
+        return {name: table.retention_days for name, table in tables if table.retention_days is not None}
+
+    def libraries_of(self, path: Path | None) -> tuple[LibrarySettings, ...]:
+        """The libraries of the settings file at `path`."""
+        folder = Path.cwd() if path is None else path.absolute().parent
+        return tuple(table.library(name, folder=folder) for name, table in self.libraries.items())
 
 
 def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> Settings:
@@ -131,9 +203,10 @@ def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> 
         raise ValueError(f"{path}: not a TOML file: {error}") from None
 
 
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+def _keys_beside(location: Sequence[int | str]) -> list[str]:
     """The names that may stand in the table of the setting at `location`."""
     table = Settings.model_fields[str(location[0])].annotation if len(location) > 1 else Settings
+    table = LibraryTable if location[0] == "libraries" and len(location) > 1 else table
     assert isinstance(table, type) and issubclass(table, BaseModel)
     return sorted(table.model_fields)
 
@@ -144,7 +217,7 @@ def _reject_unknown_variables(environment: Mapping[str, str]) -> None:
     for name, kind in tables.items():
         if isinstance(kind, type) and issubclass(kind, _Table):
             allowed |= {f"{PREFIX}{name}__{key}".upper() for key in kind.model_fields}
-        else:
+        elif name != "libraries":
             allowed.add(f"{PREFIX}{name}".upper())
     for variable in environment:
         if variable.upper().startswith(PREFIX) and variable.upper() not in allowed:

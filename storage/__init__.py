@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from storage.lock import HomeLock
     from storage.paths import path_to_text, text_to_path
     from storage.reports import LibraryTotals, library_totals
+    from storage.retention import Pruned, Retention, prune
     from storage.rows import (
         AnswerRow,
         ClaimRow,
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
         PendingSegment,
         ScreenTextRows,
         SegmentRows,
+        StandingRow,
         StoredQuestion,
         TrackPointRow,
         TrackRows,
         VideoFacts,
     )
+    from storage.standing import keep_standing_questions, standing_questions
     from storage.vectors import VectorIndex, VectorStats, open_index
 
 __all__ = [
@@ -63,8 +66,11 @@ __all__ = [
     "MomentRow",
     "PendingJob",
     "PendingSegment",
+    "Pruned",
+    "Retention",
     "ScreenTextRows",
     "SegmentRows",
+    "StandingRow",
     "StoredQuestion",
     "TrackPointRow",
     "TrackRows",
@@ -76,6 +82,7 @@ __all__ = [
     "ensure_library",
     "ensure_run",
     "ensure_video",
+    "keep_standing_questions",
     "known_files",
     "library_totals",
     "mark_missing",
@@ -83,12 +90,14 @@ __all__ = [
     "open_index",
     "path_to_text",
     "plan_jobs",
+    "prune",
     "quarantine_job",
     "question_set_hash",
     "record_attempt",
     "record_file",
     "refresh_generation",
     "retry_quarantined",
+    "standing_questions",
     "text_to_path",
     "video_of_content",
 ]
@@ -100,6 +109,8 @@ _MODULE_OF = {
     **dict.fromkeys(_JOBS.split(), "jobs"),
     **dict.fromkeys(("Generation", "build_generation", "refresh_generation"), "generations"),
     **dict.fromkeys(("LibraryTotals", "library_totals"), "reports"),
+    **dict.fromkeys(("Pruned", "Retention", "prune"), "retention"),
+    **dict.fromkeys(("keep_standing_questions", "standing_questions"), "standing"),
     **dict.fromkeys(("VectorIndex", "VectorStats", "open_index"), "vectors"),
     "Database": "database",
     "HomeLock": "lock",

@@ -23,6 +23,8 @@ Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 HOME = Path(".proofreel")
+RETENTION_DAYS = "proofreel.retention_days"
+"""Under this the front door hands over how many days each library keeps (`typer.Context.meta`)."""
 
 db_app = typer.Typer(help="Upgrade, copy, put back and check the database.", no_args_is_help=True)
 vectors_app = typer.Typer(help="Rebuild and verify the vector index.", no_args_is_help=True)
@@ -112,6 +114,34 @@ def check(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> 
         raise typer.Exit(1)
 
 
+@db_app.command("prune")
+def prune(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, say what would be.")] = False,
+    home: Home = HOME,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what was made of footage past its library's `retention_days`; no video file is ever deleted.
+
+    `index` does the same at its end. What people ruled on stays, with what it stands on.
+    """
+    from storage.database import Database
+    from storage.lock import HomeLock
+    from storage.retention import Retention
+    from storage.retention import prune as delete
+
+    days = context.meta.get(RETENTION_DAYS, {})
+    if not days:
+        raise ValueError("no library keeps for a limited time; set retention_days in its [libraries.NAME]")
+    at = datetime.now(UTC)
+    kept = [Retention.of(library, days=number, at=at) for library, number in days.items()]
+    with Database.open(home) as db, HomeLock(db.home):
+        pruned = delete(db, kept, dry_run=dry_run)
+    document = _db("prune", home, pruned={**pruned.document(), "dry_run": dry_run})
+    _say(as_json, pruned.told(dry_run=dry_run), document)
+
+
 @vectors_app.command("rebuild")
 def rebuild(home: Home = HOME, config: Config = None, as_json: AsJson = False) -> None:
     """Build the vector index again from the database."""
@@ -148,7 +178,13 @@ def _say(as_json: bool, line: str, document: dict[str, Any]) -> None:
 
 
 def _db(action: str, home: Path, **found: Any) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"backup": None, "replaced": None, "findings": [], "not_checked": []}
+    nothing: dict[str, Any] = {
+        "backup": None,
+        "replaced": None,
+        "findings": [],
+        "not_checked": [],
+        "pruned": None,
+    }
     return {"schema": "proofreel.db/1", "action": action, "home": path_to_text(home), **nothing, **found}
 
 

@@ -100,13 +100,19 @@ def embedders(session: Session) -> list[str]:
 
 
 def build_generation(
-    db: Database, home: Path, *, embedder: str, factory: str | None = None
+    db: Database,
+    home: Path,
+    *,
+    embedder: str,
+    factory: str | None = None,
+    keep_previous: bool = True,
 ) -> Generation | None:
     """Build a new index from all vectors of `embedder` in SQL and make it the newest; None without vectors,
     and then no older one is left.
 
-    `factory` is a FAISS factory string in place of `recipe`'s. Hold the `HomeLock`: two builders at once
-    remove each other's files. Raises `StorageError` when the file can't be written; what was there stays.
+    Without `keep_previous` none is left beside it: it holds what was deleted. `factory` is a FAISS factory
+    string in place of `recipe`'s. Hold the `HomeLock`: two builders at once remove each other's files.
+    Raises `StorageError` when the file can't be written; what was there stays.
     """
     with db.reading() as session:
         dimension = first_dimension(session, embedder=embedder)
@@ -133,7 +139,7 @@ def build_generation(
     with db.writing() as session:
         session.execute(insert(VectorGeneration), values)
         row = session.scalars(select(VectorGeneration).where(VectorGeneration.file_name == path.name)).one()
-        kept = _forget_old(session, home, embedder=embedder)
+        kept = _forget_old(session, home, embedder=embedder, keep_previous=keep_previous)
         point("vectors:before-commit")
     point("vectors:after-commit")
     _remove_unnamed(folder, kept)
@@ -154,6 +160,12 @@ def verify(db: Database, home: Path, *, embedder: str | None = None) -> list[Ver
     """Check every generation's file, and count what SQL has and it has not, newest first."""
     with db.reading() as session:
         return [_verdict(session, found) for found in generations(session, home, embedder=embedder)]
+
+
+def stale_embedders(session: Session, home: Path) -> list[str]:
+    """The embedders an index of which still holds vectors that are no longer in SQL."""
+    stale = {g.embedder for g in generations(session, home) if _num_covered(session, g) < g.num_vectors}
+    return sorted(stale)
 
 
 def damage(generation: Generation) -> str | None:
@@ -260,12 +272,12 @@ def _checksum_text(crc: int, size: int) -> str:
     return f"crc32:{crc:08x}:{size}"
 
 
-def _forget_old(session: Session, home: Path, *, embedder: str) -> set[str]:
-    """Keep the rows of the newest generation of `embedder` and, if it is sound, of the one before it; gives
-    the names of all files still named.
+def _forget_old(session: Session, home: Path, *, embedder: str, keep_previous: bool) -> set[str]:
+    """Keep the rows of the newest generation of `embedder` and, if it is sound and wanted, of the one before
+    it; gives the names of all files still named.
     """
     newest, *older = generations(session, home, embedder=embedder)
-    kept = [newest.id, *(old.id for old in older[:1] if damage(old) is None)]
+    kept = [newest.id, *(old.id for old in older[:1] if keep_previous and damage(old) is None)]
     session.execute(
         delete(VectorGeneration).where(
             VectorGeneration.embedder == embedder, VectorGeneration.id.not_in(kept)
@@ -293,7 +305,6 @@ def _remove_unnamed(folder: Path, kept: set[str]) -> None:
 def _verdict(session: Session, generation: Generation) -> Verdict:
     ours = select(func.count()).where(Embedding.embedder == generation.embedder)
     newer = session.scalar(ours.where(Embedding.moment_id > generation.last_moment_id)) or 0
-    covered = session.scalar(ours.where(Embedding.moment_id <= generation.last_moment_id)) or 0
     reason = damage(generation)
     state: Literal["good", "missing", "damaged"] = "good"
     if reason is not None:
@@ -303,8 +314,14 @@ def _verdict(session: Session, generation: Generation) -> Verdict:
         state=state,
         reason=reason,
         num_newer=newer,
-        num_deleted=max(0, generation.num_vectors - covered),
+        num_deleted=max(0, generation.num_vectors - _num_covered(session, generation)),
     )
+
+
+def _num_covered(session: Session, generation: Generation) -> int:
+    """How many vectors SQL has of those that the index covers."""
+    ours = select(func.count()).where(Embedding.embedder == generation.embedder)
+    return session.scalar(ours.where(Embedding.moment_id <= generation.last_moment_id)) or 0
 
 
 def _generation(row: VectorGeneration, home: Path) -> Generation:

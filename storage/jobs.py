@@ -230,7 +230,7 @@ def _create(session: Session, video_ids: Sequence[int], *, run_id: int, question
 
 def _ask(session: Session, job_ids: Sequence[int], questions: Sequence[Asked], *, after: int) -> None:
     """Put `questions` to each of the jobs, behind the `after` that it has."""
-    ids = [_ensure_question(session, task, text) for task, text in questions]
+    ids = [ensure_question(session, task, text) for task, text in questions]
     session.execute(
         insert(JobQuestion),
         [
@@ -251,7 +251,8 @@ def _cut(session: Session, job_id: int, windows: Sequence[Span]) -> None:
     )
 
 
-def _ensure_question(session: Session, task: str, text: str) -> int:
+def ensure_question(session: Session, task: str, text: str) -> int:
+    """The id of the question with this task and (storable) text, made when it is missing."""
     found = session.scalar(select(Question.id).where(Question.task == task, Question.text == text))
     if found is not None:
         return found

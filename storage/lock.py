@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import Self
 
-from grounding.errors import StorageError, printable
+from grounding.errors import HomeBusy, StorageError, printable
 from storage.failures import told
 
 LOCK_NAME = "proofreel.lock"
@@ -17,7 +17,7 @@ LOCK_NAME = "proofreel.lock"
 class HomeLock:
     """Held from its making until `close`, or the end of the process. A context manager.
 
-    Raises `StorageError` naming the process that holds it already. The file stays behind: only the lock on
+    Raises `HomeBusy` naming the process that holds it already. The file stays behind: only the lock on
     it counts, never its presence. A forked child lets go of it.
     """
 
@@ -31,7 +31,7 @@ class HomeLock:
         except BlockingIOError as error:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
-            raise StorageError(
+            raise HomeBusy(
                 f"another proofreel (process {holder}) is indexing into {printable(home)}; wait until it is "
                 "done, or give another --home"
             ) from error

@@ -21,10 +21,30 @@ from grounding.evidence import Box, Problem, Span
 Source = Literal["statement", "answer", "screen_text"]
 CoverageKind = Literal["sampled", "still", "damaged", "skipped"]
 Outcome = Literal["done", "raised", "died", "timed_out", "lost", "interrupted"]
+Severity = Literal["low", "medium", "high", "critical"]
+"""How grave a hit of a standing question is, mildest first."""
 CHARGED: tuple[Outcome, ...] = ("raised", "died", "timed_out")
 """The outcomes that count against a job; a lost node or an interruption is not its fault."""
 
 Vector = npt.NDArray[np.float32]  # [D], unit length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingRow:
+    """A question (task, text) that a library asks of all its videos, and what a hit of it means.
+
+    So many `reviewers` must rule on a hit, which they see blurred at first with `blur`. `pack`,
+    `pack_version` and `name` say which question of which pack it is; None for one of the library's own.
+    """
+
+    task: str
+    text: str
+    severity: Severity = "medium"
+    reviewers: int = 1
+    blur: bool = False
+    pack: str | None = None
+    pack_version: int | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,33 @@ class Question(Base):
     text: Mapped[str]
 
 
+class StandingQuestion(Base):
+    """What a library asks of all its videos, and what a hit means there.
+
+    `severity`: low, medium, high, critical. `reviewers` people must rule on a hit, which they see blurred
+    at first where `blur` says so. `pack`, `pack_version` and `name` (of the question in it) are null for a
+    question of the settings' own. `retired_at`: since then the library's settings no longer name it; its
+    hits stay.
+    """
+
+    __tablename__ = "standing_question"
+    __table_args__ = (
+        UniqueConstraint("library_id", "question_id"),
+        CheckConstraint("severity IN ('low', 'medium', 'high', 'critical')", name="severity"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library_id: Mapped[int] = mapped_column(ForeignKey("library.id"))
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    severity: Mapped[str]
+    reviewers: Mapped[int]
+    blur: Mapped[bool]
+    pack: Mapped[str | None]
+    pack_version: Mapped[int | None]
+    name: Mapped[str | None]
+    since: Mapped[str]
+    retired_at: Mapped[str | None]
+
+
 class Job(Base):
     """(video, question set, fingerprint): what is scheduled and retried. A new question is a new job.
 

@@ -119,8 +119,13 @@ def main(args: Sequence[str]) -> None:
     commands.load_embedder = letters
     app = typer.Typer(pretty_exceptions_enable=False)
     commands.register(app)
+    command = typer.main.get_command(app)
+    if "--config" in args:
+        from proofreel.cli import bind_settings
+
+        bind_settings(command)
     try:
-        app(args[1:], prog_name="proofreel")
+        command(args[1:], prog_name="proofreel")
     except ValueError as error:
         _fail(error, code=2)
     except ProofreelError as error:

@@ -49,6 +49,12 @@ class QwenSettings:
         """For `clips` at once, with room for four answers to each, and never fewer rows than else."""
         return cls(clips_at_once=clips, rows=max(4 * clips, cls.rows))
 
+    def at_rate(self, rate_hz: float) -> QwenSettings:
+        """These at so many frames a second, with room for all frames of a window."""
+        return replace(
+            self, rate_hz=rate_hz, max_frames=max(self.max_frames, math.ceil(rate_hz * self.window_s))
+        )
+
     def of_checkpoint(self, own: Mapping[str, Any]) -> QwenSettings:
         """These settings with those that a checkpoint's config names. Raises ValueError for a wrong one."""
         known = [f.name for f in fields(self) if f.name not in ("sampling", "rows", "clips_at_once")]

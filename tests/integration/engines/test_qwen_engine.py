@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from engines import DESCRIBE, Question, Reply, load_engine
+from engines import DESCRIBE, Question, Reply, check_engine, load_engine
 from engines.qwen.engine import QwenEngine
 from engines.qwen.sampling import Sampling
 from engines.qwen.settings import QwenSettings
@@ -249,3 +251,19 @@ def test_an_engine_that_runs_a_checkpoint_needs_one_and_the_spotter_takes_none()
         load_engine("spotter", model="some/model")
     with pytest.raises(ValueError, match="leave --prompts out"):
         load_engine("spotter", prompts=PROOFREEL)
+
+
+def test_a_rate_is_kept_to_or_refused_and_never_ignored(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    path = next(iter(checkpoints.values()))
+    engine = load_engine("transformers", model=str(path), rate_hz=4.0)
+    assert (engine.spec.rate_hz, engine.spec.max_frames) == (4.0, 80)
+    assert engine.fingerprint != load_engine("transformers", model=str(path)).fingerprint
+
+    own = shutil.copytree(path, tmp_path / "own")
+    config = json.loads((own / "config.json").read_text())
+    config.setdefault("proofreel", {})["rate_hz"] = 1.0
+    (own / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineError, match=r"shown 1 frames a second, not 4: leave rate_hz out"):
+        load_engine("transformers", model=str(own), rate_hz=4.0)
+    with pytest.raises(ValueError, match="looks twice a second"):
+        check_engine("spotter", rate_hz=4.0)

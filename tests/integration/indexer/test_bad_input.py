@@ -225,7 +225,9 @@ def test_a_full_disk_is_one_sentence_and_what_is_committed_stays(folder: Path, s
         lamp_clip(folder / f"{number}.mp4", seconds=20 + number, lit=[(t, t + 0.3) for t in range(20)])
     home = folder.parent / "home"
     home.mkdir()
-    line = " ".join(map(str, night_process.command("index", folder, "--home", home, "--json", clip_s=0)))
+    line = " ".join(
+        map(str, [*night_process.command("index", folder, "--home", home, "--json"), "--keep-free-gb=0"])
+    )
     script = (
         f"mount -t tmpfs -o size={size} full {home} && {line}; code=$?; "
         f"mkdir {folder.parent}/kept; cp {home}/proofreel.db* {folder.parent}/kept; exit $code"
@@ -261,7 +263,7 @@ def test_two_at_once_on_one_home_the_second_is_told_who_is_first(folder: Path) -
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        ((), "Missing argument"),
+        ((), "name a PATH, or put libraries into proofreel.toml"),
         (("--until", "25:00"), "--until takes a time of day as HH:MM"),
         (("--retry", "all"), "--retry takes quarantined"),
         (("-q", " "), "a question must not be empty"),

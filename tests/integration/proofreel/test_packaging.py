@@ -51,7 +51,9 @@ def test_the_built_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     shipped = [path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.*ml")]
     assert shipped
-    for path in (*shipped, Path("engines/data/proofreel-small/model.safetensors")):
+    packs = [path.relative_to(ROOT) for path in (ROOT / "indexer/packs").glob("*.toml")]
+    assert len(packs) == 2
+    for path in (*shipped, *packs, Path("engines/data/proofreel-small/model.safetensors")):
         assert (site / path).is_file(), f"{path} is not in the wheel"
     proofreel = tmp_path / "clean/bin/proofreel"
     run(proofreel, "doctor", cwd=tmp_path)
@@ -62,7 +64,7 @@ def test_the_built_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "train", "transformers"]
+    "extra", ["decord", "demo", "export", "gpu", "tensorrt-rtx", "test", "train", "transformers", "watch"]
 )
 def test_every_extra_resolves(extra: str, tmp_path: Path) -> None:
     run(

@@ -101,16 +101,16 @@ def older_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = home / "proofreel.db"
     frozen_schemas.load(frozen_schemas.FOLDER / f"{CURRENT}.sql", path)
     for module in ("versions", "upgrading"):
-        monkeypatch.setattr(f"storage.{module}.CURRENT", "0002")
-    monkeypatch.setattr("storage.versions.REVISIONS", (CURRENT, "0002"))
+        monkeypatch.setattr(f"storage.{module}.CURRENT", "9999")
+    monkeypatch.setattr("storage.versions.REVISIONS", (CURRENT, "9999"))
     return path
 
 
-def migrate_to_0002(*, fail: bool) -> object:
+def migrate_to_9999(*, fail: bool) -> object:
     def upgrade(config: object, _to: str) -> None:
         connection = config.attributes["connection"]  # type: ignore[attr-defined]
         connection.exec_driver_sql("ALTER TABLE video ADD COLUMN colour TEXT")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
         if fail:
             raise StorageError("stop")
 
@@ -121,25 +121,27 @@ def test_a_reader_of_an_older_schema_is_told_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older_home(tmp_path, monkeypatch)
-    with pytest.raises(StorageError, match=r"older schema 0001; run `proofreel db upgrade --home .*backup"):
+    with pytest.raises(
+        StorageError, match=rf"older schema {CURRENT}; run `proofreel db upgrade --home .*backup"
+    ):
         Database.open(tmp_path)
 
 
 def test_the_writer_upgrades_after_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     older_home(tmp_path, monkeypatch)
-    monkeypatch.setattr("alembic.command.upgrade", migrate_to_0002(fail=False))
+    monkeypatch.setattr("alembic.command.upgrade", migrate_to_9999(fail=False))
     with Database.open(tmp_path, create=True) as db, db.reading() as session:
         assert session.scalar(sa.text("SELECT count(colour) FROM video")) == 0
     (kept,) = (tmp_path / "backups").iterdir()
     with closing(sqlite3.connect(kept)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (CURRENT,)
         assert connection.execute("SELECT count(*) FROM moment").fetchone() == (2,)
 
 
 def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = older_home(tmp_path, monkeypatch)
     before = frozen_schemas.dump(path)
-    monkeypatch.setattr("alembic.command.upgrade", migrate_to_0002(fail=True))
+    monkeypatch.setattr("alembic.command.upgrade", migrate_to_9999(fail=True))
     with pytest.raises(StorageError, match="stop"):
         Database.open(tmp_path, create=True)
     assert frozen_schemas.dump(path) == before

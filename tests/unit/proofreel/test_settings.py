@@ -36,8 +36,15 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[index]\nlibary = "docks"\n', "'index.libary'; allowed there: engine, library, model"),
-        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, search"),
+        (
+            '[index]\nlibary = "docks"\n',
+            "'index.libary'; allowed there: engine, keep_free_gb, library, model",
+        ),
+        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, libraries, search, watch"),
+        (
+            '[libraries.docks]\npaths = ["a"]\nengin = "spotter"\n',
+            "'libraries.docks.engin'; allowed there: engine, model, packs, paths",
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_by_name_and_the_good_ones_are_listed(
@@ -46,6 +53,40 @@ def test_an_unknown_key_is_refused_by_name_and_the_good_ones_are_listed(
     path = tmp_path / "proofreel.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=re.escape(f"proofreel.toml: no such setting {message}")):
+        load(path, environment={})
+
+
+def test_a_library_s_relative_paths_lie_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "proofreel.toml"
+    path.write_text(
+        '[libraries.docks]\npaths = ["cam/*", "/mnt/yard"]\npacks = ["safety", "own.toml"]\n'
+        'engine = "transformers"\nmodel = "./checkpoint"\npriority = 3\nretention_days = 30\n'
+        '[libraries.gate]\npaths = ["gate"]\nengine = "transformers"\nmodel = "Qwen/Qwen3-VL-2B"\n'
+    )
+    settings = load(path, environment={})
+    docks, gate = settings.libraries_of(path)
+    assert docks.paths == (f"{tmp_path}/cam/*", "/mnt/yard")
+    assert docks.packs == ("safety", f"{tmp_path}/own.toml")
+    assert (docks.model, gate.model) == (f"{tmp_path}/checkpoint", "Qwen/Qwen3-VL-2B")
+    assert settings.retention_days == {"docks": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('paths = ["a"]\n[libraries." "]\npaths = ["b"]', r"'libraries\. \.\[key\]'.*should match"),
+        ("paths = []", "'libraries.docks.paths': Tuple should have at least 1 item"),
+        ('paths = [""]', "'libraries.docks.paths.0': String should have at least 1"),
+        ('paths = ["a"]\nretention_days = 0', "'libraries.docks.retention_days'.*greater than 0"),
+        ('paths = ["a"]\nseverity = { "who?" = "grave" }', "'libraries.docks.severity.who\\?'.*'critical'"),
+    ],
+)
+def test_a_library_that_can_t_be_right_is_refused_with_its_place(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    path = tmp_path / "proofreel.toml"
+    path.write_text(f"[libraries.docks]\n{line}\n")
+    with pytest.raises(ValueError, match=message):
         load(path, environment={})
 
 

@@ -1,0 +1,115 @@
+"""`proofreel watch`: the libraries of the settings, followed until it is told to end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from indexer import commands
+from indexer.libraries import LibrarySettings, chosen, places
+from indexer.library_commands import EngineChoice, configured, given, request_of
+from indexer.stopping import DiskFloor, Stop
+
+if TYPE_CHECKING:
+    from indexer.indexing import Request
+    from indexer.nightly import NightReport
+
+STILL_S = 30.0
+RESCAN_S = 300.0
+
+
+def watch(
+    context: typer.Context,
+    libraries: Annotated[
+        list[str] | None, typer.Argument(metavar="[LIBRARY...]", help="Which to follow; default: all.")
+    ] = None,
+    engine: commands.EngineName = commands.DEFAULT_ENGINE,
+    model: commands.Model = None,
+    prompts: commands.Prompts = None,
+    unchecked: commands.Unchecked = False,
+    still: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="Leave a file alone until it has stood still for so long."
+        ),
+    ] = STILL_S,
+    rescan: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1.0,
+            help="Look through all folders so often: network shares tell no change.",
+        ),
+    ] = RESCAN_S,
+    keep_free_gb: commands.KeepFree = commands.KEEP_FREE_GB,
+    home: commands.Home = Path(".proofreel"),
+    config: commands.Config = None,
+    as_json: commands.AsJson = False,
+    verbose: commands.Verbose = False,
+) -> None:
+    """Index what comes into the libraries of the settings, as soon as it is written to its end.
+
+    Files that were there before and are not indexed yet are indexed too. Another process that indexes into
+    the same home is waited for. SIGTERM and Ctrl-C end it, with exit code 0, after the present segment. With
+    --json: one line, a document as that of `index`, each time that something was done.
+    """
+    from indexer.listening import require
+    from indexer.progress import Lines, Silent
+    from indexer.settling import Settling
+    from indexer.watching import Watch, Watched
+
+    require()
+    commands.log_to_stderr(verbose)
+    choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
+    by_hand = given(context)
+    stop = Stop(floor=DiskFloor(home=home, keep_free_gb=keep_free_gb))
+    watched = [
+        Watched(
+            library=library,
+            request=_requests(library, choice.of_library(library, given=by_hand), home=home),
+            settling=Settling(still_s=still),
+            places=places(library),
+        )
+        for library in chosen(configured(context), libraries or [])
+    ]
+    reporter = (Silent if as_json else Lines)(sys.stderr)
+    following = Watch(
+        watched, home=home, still_s=still, rescan_s=rescan, reporter=reporter, stop=stop,
+        done=_print_line if as_json else _nothing,
+    )  # fmt: skip
+    reporter.note(f"watching {', '.join(one.library.name for one in watched)}")
+    with stop.listening():
+        following.run()
+
+
+def _requests(
+    library: LibrarySettings, choice: EngineChoice, *, home: Path
+) -> Callable[[Sequence[Path]], Request]:
+    """What makes the request for some paths of the library. Raises ValueError for wrong settings now."""
+
+    def request(paths: Sequence[Path]) -> Request:
+        return request_of(
+            library,
+            home=home,
+            more_questions=(),
+            choice=choice,
+            loader=commands.executor_loader,
+            patience_s=commands.PATIENCE_S,
+            paths=paths,
+        )
+
+    request(())
+    return request
+
+
+def _print_line(report: NightReport) -> None:
+    print(json.dumps(report.document()), flush=True)
+
+
+def _nothing(report: NightReport) -> None:
+    """People have read the lines on standard error."""
