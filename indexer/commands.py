@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,22 +24,16 @@ if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
     from indexer.asking import AskResult
-    from indexer.damage import DamagedVideo
     from indexer.embedding import Embedder
     from indexer.executors import Executor
     from indexer.nightly import NightReport
     from indexer.report import IndexReport
-    from indexer.status import OpenJob, Status
 
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
 KEEP_FREE_GB = 1.0
 PATIENCE_S = 300.0
 RETRY_CHOICES = ("quarantined",)
-MOST_LISTED = 20
-"""Lines of one kind that `status` prints for people; its JSON lists all."""
-
-T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
@@ -250,12 +244,13 @@ def ask(
 def status(home: Home = Path(".proofreel"), config: Config = None, as_json: AsJson = False) -> None:
     """What is indexed, what is pending, what was given up and why."""
     from indexer.status import read_status
+    from indexer.status_lines import print_status
 
     found = read_status(home)
     if as_json:
         _print_json(found.document())
     else:
-        _print_status(found)
+        print_status(found)
 
 
 def executor_loader(
@@ -382,47 +377,3 @@ def _may_miss(result: AskResult) -> list[str]:
         said.append(f"a frame every {result.interval_s:g} s{misses}")
     unseen = [(kind, result.coverage[kind]) for kind in ("damaged", "skipped")]
     return [*said, *(f"{seconds:.1f} s {kind}" for kind, seconds in unseen if seconds >= 0.05)]
-
-
-def _print_status(found: Status) -> None:
-    for library in found.libraries:
-        missing = f", {library.missing} missing" if library.missing else ""
-        print(
-            f"library {plain(library.name)}: {counted(library.files, 'file')}{missing}, "
-            f"{counted(library.videos, 'video')}, {library.seconds:.1f} s"
-        )
-    for run in found.runs:
-        seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
-        print(
-            f"engine {plain(run.engine)}: {seen or 'nothing looked at'}, {run.pending_seconds:.1f} s pending"
-        )
-    print(f"{counted(found.moments, 'moment')}, {found.pending_s:.1f} s pending in all")
-    _print_listed("pending", found.pending, _open_job)
-    _print_listed("pending", found.not_begun, lambda v: f"{_where(v.path)}: {v.seconds:.1f} s, not begun")
-    _print_listed("quarantined", found.quarantined, _open_job)
-    _print_listed("damaged", found.damaged, _damaged)
-    _print_listed("unusable", found.unusable, lambda file: f"{_where(file.path)}: {plain(file.reason)}")
-
-
-def _print_listed(kind: str, items: Sequence[T], told: Callable[[T], str]) -> None:
-    for item in items[:MOST_LISTED]:
-        print(f"{kind:12} {told(item)}")
-    if len(items) > MOST_LISTED:
-        print(f"{kind:12} and {len(items) - MOST_LISTED:,} more; --json lists all")
-
-
-def _open_job(job: OpenJob) -> str:
-    reason = f": {plain(job.reason)}" if job.reason else ""
-    return f"{_where(job.path)}: {counted(job.segments_left, 'segment')}{reason}"
-
-
-def _damaged(video: DamagedVideo) -> str:
-    from indexer.damage import told
-
-    return f"{_where(video.path)}: {told(video.damaged_s, seconds=video.seconds)}"
-
-
-def _where(path: Path | None) -> str:
-    from indexer.report import shown
-
-    return "(no file)" if path is None else shown(path)
