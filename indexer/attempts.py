@@ -105,11 +105,9 @@ def put_on_record(
         cost_s=attempt.cost_s,
         reason=reason,
     )
-    log.info(
-        "job=%d video=%d outcome=%s segments=%d/%d cost_s=%.2f file=%s reason=%s",
-        *(job.id, job.video_id, outcome, attempt.num_committed, len(job.segments), attempt.cost_s),
-        *(shown(attempt.task.path), reason),
-    )
+    facts = {"job": job.id, "video": job.video_id, "outcome": outcome, "cost_s": round(attempt.cost_s, 3)}
+    how_far = {"segments": attempt.num_committed, "segments_wanted": len(job.segments)}
+    log.info("job", extra={**facts, **how_far, "file": shown(attempt.task.path), "reason": reason})
     return charged
 
 

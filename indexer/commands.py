@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +18,11 @@ from grounding.plain import counted, plain
 from indexer.executors.choosing import ExecutorChoice
 from indexer.libraries import standing as standing_questions
 from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
+from indexer.metrics import metered
+from indexer.morning import commands as morning_commands
+from indexer.morning.commands import HOOKS, tell_hooks
 from indexer.stopping import DiskFloor, Stop, next_time_of_day
+from indexer.switching import commands as switching_commands
 
 if TYPE_CHECKING:
     from engines.contract import Engine
@@ -64,7 +68,20 @@ Pack = Annotated[
 KeepFree = Annotated[
     float, typer.Option(metavar="GB", min=0.0, help="Stop while so much is free on the disk of the home.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every job on standard error.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Log every job on standard error; with --log-format every segment."),
+]
+LogFormatName = Annotated[
+    str | None, typer.Option("--log-format", metavar="text|json", help="Log every job, a line each, so.")
+]
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics there while it runs."),
+]
+MetricsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE.prom", help="Write Prometheus metrics there, for node_exporter.")
+]
 
 
 def _path(text: str) -> Path:
@@ -82,6 +99,8 @@ def register(app: typer.Typer) -> None:
     app.command("watch")(watch)
     app.command("ask")(ask)
     app.command("status")(status)
+    morning_commands.register(app)
+    switching_commands.register(app)
 
 
 def index(
@@ -132,6 +151,13 @@ def index(
             help="End a process when nothing comes of its file for so long and ten times what is expected.",
         ),
     ] = PATIENCE_S,
+    beside: Annotated[
+        bool,
+        typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
+    ] = False,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
+    log_format: LogFormatName = None,
     home: Home = Path(".proofreel"),
     config: Config = None,
     as_json: AsJson = False,
@@ -154,24 +180,33 @@ def index(
         until=None if until is None else next_time_of_day(until, now=datetime.now()),
         floor=DiskFloor(home=home, keep_free_gb=keep_free_gb),
     )
-    flags = IndexFlags(
-        questions=question or [],
-        packs=pack or [],
-        choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
-        where=ExecutorChoice(executor=executor, address=address, workers=workers),
-        patience_s=patience,
-        home=home,
-        retry=retry is not None,
-        as_json=as_json,
-    )
-    log_to_stderr(verbose)
-    with stop.listening():
-        if paths:
-            _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
-        else:
-            loader = partial(executor_loader, where=flags.where)
-            told = index_configured(context, library=library, flags=flags, loader=loader, stop=stop)
-            _tell_night(told, as_json=as_json, stop=stop)
+    started_at = datetime.now(UTC)
+    try:
+        with (
+            stop.listening(),
+            logs(log_format, verbose=verbose),
+            metered(port=metrics_port, file=metrics_file) as metrics,
+        ):
+            flags = IndexFlags(
+                questions=question or [],
+                packs=pack or [],
+                choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
+                where=ExecutorChoice(executor=executor, address=address, workers=workers),
+                patience_s=patience,
+                home=home,
+                retry=retry is not None,
+                beside=beside,
+                metrics=metrics,
+                as_json=as_json,
+            )
+            if paths:
+                _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
+            else:
+                loader = partial(executor_loader, where=flags.where)
+                told = index_configured(context, library=library, flags=flags, loader=loader, stop=stop)
+                _tell_night(told, as_json=as_json, stop=stop)
+    finally:  # a night that could not be is worth telling most of all
+        tell_hooks(context.meta.get(HOOKS), home, since=started_at)
 
 
 def _index_paths(
@@ -179,7 +214,6 @@ def _index_paths(
 ) -> None:
     from indexer.indexing import Request, index_paths
     from indexer.nightly import prune_home
-    from indexer.progress import reporter
     from indexer.questions import question_set
 
     kept = retentions([x for x in configured(context) if x.name == library])
@@ -195,9 +229,11 @@ def _index_paths(
         retry_quarantined=flags.retry,
         patience_s=flags.patience_s,
         retention=next(iter(kept), None),
+        beside=flags.beside,
     )
-    with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
+    with flags.reporter() as told:
         report = index_paths(request, reporter=told, stop=stop)
+        flags.ended(report)
         if report.ending != "failed" and kept:
             prune_home(flags.home, kept, reporter=told, stop=stop)
     if flags.as_json:
@@ -330,10 +366,14 @@ def _exit_code(failed: bool, stop: Stop) -> int:
     return 1 if failed else 0
 
 
-def log_to_stderr(verbose: bool) -> None:
-    if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("indexer").setLevel(logging.INFO)
+def logs(name: str | None, *, verbose: bool) -> AbstractContextManager[None]:
+    """The log that the flags ask for, while inside."""
+    from indexer.logs import log_format, logging_to
+
+    if name is None and not verbose:
+        return nullcontext()
+    written = log_format(name or "text")
+    return logging_to(sys.stderr, written, every_segment=verbose and name is not None)
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Time that was lost to damage, by video, as the coverage of its present answers has it."""
+"""Time that was lost, by video: to damage, as the coverage of its present answers has it, or cut off."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from grounding.evidence import Span
 from indexer.merging import join
 from storage.paths import text_to_path
-from storage.reports import replaced
-from storage.schema import Coverage, File, Job, Segment, Video
+from storage.reports import is_hidden
+from storage.schema import File, Seen, Video
 
 TOLD_FROM_S = 0.05
 """Less is not worth a word, and would be told as 0.0 s."""
@@ -27,6 +27,15 @@ class DamagedVideo:
     path: Path
     seconds: float
     damaged_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOffVideo:
+    """A video of `seconds`, whose header lists `missing_s` more that are not in the file."""
+
+    path: Path
+    seconds: float
+    missing_s: float
 
 
 def damaged_s_of(session: Session, video_id: int) -> float:
@@ -57,15 +66,31 @@ def told(damaged_s: float, *, seconds: float) -> str | None:
     return f"{damaged_s:.1f} s of {seconds:.1f} s are damaged" if damaged_s >= TOLD_FROM_S else None
 
 
-def _damaged_s(session: Session, *, video_id: int | None = None) -> dict[int, float]:
-    query = (
-        select(Job.video_id, Coverage.start_s, Coverage.end_s)
-        .join(Segment, Segment.job_id == Job.id)
-        .join(Coverage, Coverage.segment_id == Segment.id)
-        .where(Coverage.kind == "damaged", ~replaced())
+def cut_off_videos(session: Session) -> Iterable[CutOffVideo]:
+    """Every video whose file ends before its header says so, by its path."""
+    rows = session.execute(
+        select(Video.id, Video.missing_s, Video.end_s - Video.start_s, File.path)
+        .join(File, File.video_id == Video.id)
+        .where(Video.missing_s > 0.0)
+        .order_by(File.missing_since.is_not(None), File.id)
     )
+    found: dict[int, CutOffVideo] = {}
+    for video_id, missing_s, seconds, text in rows:
+        path = Path(text_to_path(text))
+        found.setdefault(video_id, CutOffVideo(path=path, seconds=seconds, missing_s=missing_s or 0.0))
+    return sorted(found.values(), key=lambda video: video.path)
+
+
+def told_cut_off(missing_s: float) -> str:
+    """In words what is missing."""
+    return f"the file is cut off: {missing_s:.1f} s are missing at its end"
+
+
+def _damaged_s(session: Session, *, video_id: int | None = None) -> dict[int, float]:
+    query = select(Seen.video_id, Seen.start_s, Seen.end_s)
+    query = query.where(Seen.kind == "damaged", ~is_hidden(Seen.video_id, Seen.run_id))
     if video_id is not None:
-        query = query.where(Job.video_id == video_id)
+        query = query.where(Seen.video_id == video_id)
     spans: defaultdict[int, list[Span]] = defaultdict(list)
     for video, start_s, end_s in session.execute(query):
         spans[video].append(Span(start_s, end_s))

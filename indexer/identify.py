@@ -93,4 +93,5 @@ def _facts(info: VideoInfo, *, digest: str, size_bytes: int) -> VideoFacts:
         num_frames=info.num_frames,
         has_audio=info.has_audio,
         recorded_at=info.recorded_at,
+        missing_s=info.missing_s,
     )

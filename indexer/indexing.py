@@ -27,6 +27,7 @@ from indexer.damage import damaged_s_of, told
 from indexer.executors import Executor
 from indexer.ledger import Standing, in_codec, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
+from indexer.nights import NightLog
 from indexer.orders import EngineFacts
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
@@ -50,6 +51,7 @@ from storage.faults import point
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
+from storage.switching import keep_beside, num_hidden
 
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
@@ -68,8 +70,8 @@ class Request:
     very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
     gone, also when they are not among the paths. `standing` questions are kept as such with the library
     and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
-    left out. A worker of which nothing comes for `patience_s` and ten times
-    what it took before is ended.
+    left out. `beside`: search goes on showing what other runs say of their videos until `proofreel switch`. A
+    worker of which nothing comes for `patience_s` and ten times what it took before is ended.
     """
 
     paths: Sequence[Path]
@@ -85,6 +87,7 @@ class Request:
     standing: Sequence[StandingRow] = ()
     retire_others: bool = False
     retention: Retention | None = None
+    beside: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +100,7 @@ class _Run:
     stop: Stop
     stopwatch: Stopwatch
     crew: Crew
+    log: NightLog
     seconds_of: dict[int, float] = field(default_factory=dict)
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
@@ -134,20 +138,25 @@ def index_into(database: Database, request: Request, *, reporter: Reporter, stop
     """`index_paths` for who holds the home's lock and has it open."""
     started, stopwatch = time.monotonic(), Stopwatch()
     crew = Crew(request.executor, patience_s=request.patience_s, stopwatch=stopwatch, stop=stop)
-    run = _Run(
-        request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, crew=crew
-    )
-    try:
-        with (
-            closing(crew),
-            suppress(Stopped),
-        ):  # what was committed is in the report, `stop` says how it ended
-            _index(run)
-    except StorageError as error:
-        if not run.num_moments and not any(run.windows.values()):
-            raise
-        run.fault = str(error)
-    return _report(run, wall_s=time.monotonic() - started)
+    with NightLog(database, library=request.library, stopwatch=stopwatch) as log:
+        run = _Run(
+            request=request,
+            database=database,
+            reporter=reporter,
+            stop=stop,
+            stopwatch=stopwatch,
+            crew=crew,
+            log=log,
+        )
+        try:
+            # What was committed is in the report, and `stop` says how it ended.
+            with closing(crew), suppress(Stopped):
+                _index(run)
+        except StorageError as error:
+            if not run.num_moments and not any(run.windows.values()):
+                raise
+            run.fault = str(error)
+        return log.end(_report(run, wall_s=time.monotonic() - started))
 
 
 def _index(run: _Run) -> None:
@@ -199,6 +208,7 @@ def _index_found(run: _Run, catalogue: Catalogue) -> None:
 def _night(run: _Run) -> _Night:
     """The engine of the workers, and the id of its way of answering."""
     engine = run.crew.facts()
+    run.log.uses(engine)
     with run.database.writing() as session:
         run_id = ensure_run(
             session,
@@ -216,9 +226,17 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
     with night.run.database.writing() as session:
         if request.retry_quarantined:
             retry_quarantined(session, video_ids, run_id=night.run_id)
+        if request.beside:
+            keep_beside(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
         point("plan:before-commit")
+        hidden = num_hidden(session, video_ids, run_id=night.run_id)
     point("plan:after-commit")
+    if hidden:
+        night.run.reporter.note(
+            f"of {counted(hidden, 'video')} search shows another run's answers, not those of run "
+            f"{night.run_id}, until `proofreel switch`"
+        )
 
 
 def _take_stock(run: _Run, catalogue: Catalogue) -> list[Placed]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from indexer.libraries import KEY, LibrarySettings, chosen, places, standing_of
+from indexer.metrics import Metered, Metrics
 from indexer.stopping import Stop
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from indexer.executors.choosing import ExecutorChoice
     from indexer.indexing import Request
     from indexer.nightly import NightReport
+    from indexer.progress import Reporter
+    from indexer.report import IndexReport
     from storage import Retention
 
 
@@ -65,7 +69,22 @@ class IndexFlags:
     patience_s: float
     home: Path
     retry: bool
+    beside: bool
+    metrics: Metrics | None
     as_json: bool
+
+    @contextmanager
+    def reporter(self) -> Iterator[Reporter]:
+        """Tells of progress on standard error, and counts it for Prometheus where that is asked for."""
+        from indexer.progress import reporter
+
+        with reporter(quiet=self.as_json, stream=sys.stderr) as told:
+            yield told if self.metrics is None else Metered(told, self.metrics)
+
+    def ended(self, report: IndexReport) -> None:
+        """Count what a library's run came to."""
+        if self.metrics is not None:
+            self.metrics.ended(report)
 
 
 def configured(context: typer.Context) -> tuple[LibrarySettings, ...]:
@@ -104,6 +123,7 @@ def request_of(
     loader: Callable[[EngineChoice], Callable[[], Executor]],
     patience_s: float,
     retry_quarantined: bool = False,
+    beside: bool = False,
     paths: Sequence[Path] | None = None,
 ) -> Request:
     """What `index` is asked for a library, or for `paths` of it. `more_questions` are asked, and don't stand.
@@ -131,6 +151,7 @@ def request_of(
         chosen=choice.kept(),
         patience_s=patience_s,
         retry_quarantined=retry_quarantined,
+        beside=beside,
         retention=next(iter(retentions([library])), None),
     )
 
@@ -145,7 +166,6 @@ def index_configured(
 ) -> NightReport:
     """Index the libraries of the settings, or the one of this name. Raises ValueError before any work."""
     from indexer.nightly import index_libraries
-    from indexer.progress import reporter
 
     by_hand = given(context)
     wanted = [
@@ -161,10 +181,14 @@ def index_configured(
             loader=loader,
             patience_s=flags.patience_s,
             retry_quarantined=flags.retry,
+            beside=flags.beside,
         )
         for item in wanted
     ]
-    with reporter(quiet=flags.as_json, stream=sys.stderr) as told:
-        return index_libraries(
+    with flags.reporter() as told:
+        night = index_libraries(
             requests, home=flags.home, retentions=retentions(wanted), reporter=told, stop=stop, waits=True
         )
+    for report in night.reports:
+        flags.ended(report)
+    return night

@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 from engines.contract import Engine
 from grounding.errors import EngineError, MediaError, OutOfMemory
 from indexer.answering import Answered, answer_ahead
+from indexer.damage import told_cut_off
 from indexer.embedding import Embedder, Remembering
 from indexer.identify import recognise
 from indexer.identity import Stamp, check_unchanged
@@ -63,6 +64,14 @@ class Loadable(Protocol):
     def load(self) -> None: ...
 
 
+@runtime_checkable
+class OnDevice(Protocol):
+    """An engine that can run on more than a CPU. `device_type`: "cpu", "cuda"."""
+
+    @property
+    def device_type(self) -> str: ...
+
+
 class Looker:
     """Works off the orders of `indexer.orders`; several at a time, each from a thread of its own."""
 
@@ -91,7 +100,11 @@ class Looker:
         """Pieces as `indexer.orders` says. Raises EngineError when the engine can't be had."""
         if isinstance(order, Introduce):
             engine = self._the_engine()
-            yield Told(value=EngineFacts(name=engine.name, fingerprint=engine.fingerprint, spec=engine.spec))
+            device = engine.device_type if isinstance(engine, OnDevice) else "cpu"
+            facts = EngineFacts(
+                name=engine.name, fingerprint=engine.fingerprint, spec=engine.spec, device=device
+            )
+            yield Told(value=facts)
             return
         self._prepare()
         stopwatch = Stopwatch()
@@ -195,7 +208,7 @@ class Looker:
         try:
             return self._rows(number, answered, order.questions, stopwatch)
         except Exception as error:  # the one place where a window's failure is caught, whatever it is
-            log.info("%s window=%s failed", order.path.name, answered.reading.cut.window, exc_info=error)
+            log.info("window failed", extra={"file": order.path.name}, exc_info=error)
             return Failed(number=number, reason=reason_of(error))
 
     def _rows(
@@ -227,8 +240,7 @@ class Looker:
 
 def _cut_off(info: VideoInfo) -> str | None:
     """What is said of a file whose header lists frames beyond its end."""
-    missing_s = info.missing_s
-    return f"the file is cut off: {missing_s:.1f} s are missing at its end" if missing_s > 0 else None
+    return told_cut_off(info.missing_s) if info.missing_s > 0 else None
 
 
 def reason_of(error: Exception) -> str:

@@ -56,11 +56,12 @@ Order = Introduce | Recognise | Examine | Look
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What the driver needs to know of an engine that it never loads."""
+    """What the driver needs to know of an engine that it never loads, and what that runs on."""
 
     name: str
     fingerprint: str
     spec: ClipSpec
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

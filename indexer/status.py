@@ -12,12 +12,14 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from indexer.coverage import KINDS
-from indexer.damage import DamagedVideo, damaged_videos
+from indexer.damage import CutOffVideo, DamagedVideo, cut_off_videos, damaged_videos
+from indexer.states import states_document
 from storage import Database
 from storage.jobs import begun
+from storage.partition import States, states
 from storage.paths import path_to_text, text_to_path
 from storage.reports import covered_s, not_begun, replaced, stretches_to_do
-from storage.schema import Attempt, Coverage, File, Job, Library, Moment, Run, Segment, Video
+from storage.schema import Attempt, File, Hidden, Job, Library, Moment, Run, Seen, Segment, Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +35,18 @@ class LibraryStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """One way of answering: seconds looked at by kind of coverage, and those still waiting."""
+    """One way of answering: seconds looked at by kind of coverage, and those still waiting.
 
+    `hidden_videos`: of so many videos search does not show what this run says (see `switch`).
+    """
+
+    id: int
     engine: str
     fingerprint: str
     jobs: dict[str, int]
     coverage: dict[str, float]
     pending_seconds: float
+    hidden_videos: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +84,21 @@ class Status:
     """Everything that `status` tells of a home.
 
     `pending_s` is all that is left to do, each second once, in `pending` jobs and in videos `not_begun`. Jobs
-    that a later run has taken the place of are left out, here and in `runs`.
+    that a later run has taken the place of are left out, here and in `runs`. In `states` every second of
+    every video is in one state.
     """
 
     home: Path
     libraries: tuple[LibraryStatus, ...]
     runs: tuple[RunStatus, ...]
     moments: int
+    states: States
     pending_s: float
     not_begun: tuple[NotBegun, ...] = field(repr=False)
     pending: tuple[OpenJob, ...] = field(repr=False)
     quarantined: tuple[OpenJob, ...] = field(repr=False)
     damaged: tuple[DamagedVideo, ...] = field(repr=False)
+    cut_off: tuple[CutOffVideo, ...] = field(repr=False)
     unusable: tuple[UnusableFile, ...] = field(repr=False)
 
     def document(self) -> dict[str, Any]:
@@ -108,15 +118,18 @@ class Status:
             ],
             "runs": [
                 {
+                    "run": x.id,
                     "engine": x.engine,
                     "fingerprint": x.fingerprint,
                     "jobs": x.jobs,
                     "coverage": {kind: round(seconds, 3) for kind, seconds in x.coverage.items()},
                     "pending_seconds": round(x.pending_seconds, 3),
+                    "hidden_videos": x.hidden_videos,
                 }
                 for x in self.runs
             ],
             "moments": self.moments,
+            "coverage": states_document(self.states),
             "pending_seconds": round(self.pending_s, 3),
             "not_begun": [
                 {"path": path_to_text(x.path), "seconds": round(x.seconds, 3)} for x in self.not_begun
@@ -131,6 +144,14 @@ class Status:
                 }
                 for x in self.damaged
             ],
+            "cut_off": [
+                {
+                    "path": path_to_text(x.path),
+                    "missing_seconds": round(x.missing_s, 3),
+                    "seconds": round(x.seconds, 3),
+                }
+                for x in self.cut_off
+            ],
             "unusable": [{"path": path_to_text(x.path), "reason": x.reason} for x in self.unusable],
         }
 
@@ -143,11 +164,13 @@ def read_status(home: Path) -> Status:
             libraries=tuple(_libraries(session)),
             runs=tuple(_runs(session)),
             moments=session.scalar(select(func.count(Moment.id))) or 0,
+            states=states(session),
             pending_s=covered_s(stretches_to_do(session)),
             not_begun=tuple(_not_begun(session)),
             pending=tuple(_jobs(session, (Job.state == "pending") & begun())),
             quarantined=tuple(_jobs(session, Job.state == "quarantined")),
             damaged=tuple(damaged_videos(session)),
+            cut_off=tuple(cut_off_videos(session)),
             unusable=tuple(_unusable(session)),
         )
 
@@ -170,21 +193,13 @@ def _libraries(session: Session) -> Iterable[LibraryStatus]:
 
 
 def _runs(session: Session) -> Iterable[RunStatus]:
-    # A stretch that several jobs of one run looked at, for questions that came later, counts once.
-    looked_at = (
-        select(Job.run_id, Job.video_id, Coverage.start_s, Coverage.end_s, Coverage.kind)
-        .join(Segment, Segment.id == Coverage.segment_id)
-        .join(Job, Job.id == Segment.job_id)
-        .distinct()
-        .subquery()
-    )
     seconds: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(KINDS, 0.0))
+    length_s = func.sum(Seen.end_s - Seen.start_s)
     for run_id, kind, total in session.execute(
-        select(
-            looked_at.c.run_id, looked_at.c.kind, func.sum(looked_at.c.end_s - looked_at.c.start_s)
-        ).group_by(looked_at.c.run_id, looked_at.c.kind)
+        select(Seen.run_id, Seen.kind, length_s).group_by(Seen.run_id, Seen.kind)
     ):
         seconds[run_id][kind] = total
+    hidden = dict(session.execute(select(Hidden.run_id, func.count()).group_by(Hidden.run_id)).all())
     jobs: defaultdict[int, dict[str, int]] = defaultdict(
         lambda: dict.fromkeys(("pending", "done", "quarantined"), 0)
     )
@@ -199,11 +214,13 @@ def _runs(session: Session) -> Iterable[RunStatus]:
         select(Run.id, Run.engine, Run.fingerprint).order_by(Run.id)
     ):
         yield RunStatus(
+            id=run_id,
             engine=engine,
             fingerprint=fingerprint,
             jobs=jobs[run_id],
             coverage=seconds[run_id],
             pending_seconds=covered_s(stretches_to_do(session, run_id=run_id)),
+            hidden_videos=hidden.get(run_id, 0),
         )
 
 

@@ -13,6 +13,7 @@ import typer
 from indexer import commands
 from indexer.libraries import LibrarySettings, chosen, places
 from indexer.library_commands import EngineChoice, configured, given, request_of
+from indexer.metrics import Metered, metered
 from indexer.stopping import DiskFloor, Stop
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def watch(
         ),
     ] = RESCAN_S,
     keep_free_gb: commands.KeepFree = commands.KEEP_FREE_GB,
+    metrics_port: commands.MetricsPort = None,
+    metrics_file: commands.MetricsFile = None,
+    log_format: commands.LogFormatName = None,
     home: commands.Home = Path(".proofreel"),
     config: commands.Config = None,
     as_json: commands.AsJson = False,
@@ -64,7 +68,6 @@ def watch(
     from indexer.watching import Watch, Watched
 
     require()
-    commands.log_to_stderr(verbose)
     choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
     by_hand = given(context)
     stop = Stop(floor=DiskFloor(home=home, keep_free_gb=keep_free_gb))
@@ -78,13 +81,17 @@ def watch(
         for library in chosen(configured(context), libraries or [])
     ]
     reporter = (Silent if as_json else Lines)(sys.stderr)
-    following = Watch(
-        watched, home=home, still_s=still, rescan_s=rescan, reporter=reporter, stop=stop,
-        done=_print_line if as_json else _nothing,
-    )  # fmt: skip
     reporter.note(f"watching {', '.join(one.library.name for one in watched)}")
-    with stop.listening():
-        following.run()
+    with (
+        stop.listening(),
+        commands.logs(log_format, verbose=verbose),
+        metered(port=metrics_port, file=metrics_file) as metrics,
+    ):
+        Watch(
+            watched, home=home, still_s=still, rescan_s=rescan, stop=stop,
+            reporter=reporter if metrics is None else Metered(reporter, metrics),
+            done=_print_line if as_json else _nothing,
+        ).run()  # fmt: skip
 
 
 def _requests(

@@ -8,6 +8,7 @@ put it in quarantine. A worker that is lost through no fault of the job's is cha
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ RETRY = "--retry quarantined tries again"
 AGAIN = "run the same command again to retry"
 MARGIN = 10.0
 """A window may take so many times what windows of its length took before, beyond the patience."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class _Out:
     chunk: Chunk | None
     left: dict[int, PendingSegment]
     given: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)  # the last piece
 
 
 class Shift:
@@ -275,6 +279,7 @@ class Shift:
         elif isinstance(value, Failed):
             segment = out.left.pop(value.number)
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {value.reason}")
+            log.info("segment", extra={**_facts(out, segment), "outcome": "raised"})
             self._told(out.case.task, segment.window)
         elif isinstance(value, Oversized):
             self._halve(attempt, out.left.pop(value.number))
@@ -282,6 +287,7 @@ class Shift:
             attempt.lose(value.reason)
         elif isinstance(value, Refused):
             attempt.give_up(value.reason, outcome="raised")
+        out.since = time.monotonic()
 
     def _commit(self, out: _Out, segment: PendingSegment, looked: Looked) -> None:
         attempt, fate, tools = out.case.attempt, out.case.fate, self._tools
@@ -296,6 +302,7 @@ class Shift:
         except Exception as error:
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {type(error).__name__}: {error}")
         else:
+            log.debug("segment", extra={**_facts(out, segment), "outcome": "done"})
             if is_ours:
                 attempt.num_committed += 1
                 fate.windows.append(segment.window)
@@ -359,6 +366,14 @@ class Shift:
     def _close(self, case: _Case) -> None:
         self._open.remove(case)
         self._settled(case.task, case.fate)
+
+
+def _facts(out: _Out, segment: PendingSegment) -> dict[str, object]:
+    """What the log tells of a segment whose piece has come. `cost_s` is wall time since the one before."""
+    assert out.case.attempt is not None
+    job = out.case.attempt.job
+    cost_s = round(time.monotonic() - out.since, 4)
+    return {"job": job.id, "video": job.video_id, "segment": segment.position, "cost_s": cost_s}
 
 
 def _as_outcome(event: Raised | Died | TimedOut) -> tuple[Outcome, str]:

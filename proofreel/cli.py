@@ -18,6 +18,7 @@ import storage.commands
 import training.commands
 from grounding.errors import ProofreelError
 from indexer.libraries import KEY as LIBRARIES
+from indexer.morning.commands import HOOKS
 from proofreel import doctor
 from proofreel.output import results
 from storage.commands import RETENTION_DAYS
@@ -101,6 +102,7 @@ def _use_settings(context: Any, command: str, config: Path | None) -> Path | Non
     context.default_map = settings.defaults_for(command)
     context.meta[LIBRARIES] = settings.libraries_of(path)
     context.meta[RETENTION_DAYS] = settings.retention_days
+    context.meta[HOOKS] = settings.report.hooks()
     return config
 
 

@@ -8,23 +8,14 @@ import json
 import os
 import platform
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Status = Literal["ok", "optional", "problem"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at: what was found, and (for a problem) what to do."""
-
-    name: str
-    status: Status
-    found: str
-    advice: str | None = None
+from proofreel.check import Check
+from proofreel.night_checks import night_checks
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +28,7 @@ def doctor(
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Check packages, models, decoders, disk and home folder. Exit code 1 when there is a problem."""
+    """Check packages, models, decoders, disk, home, lock, clock, last night. Exit code 1 for a problem."""
     checks = [
         _python(),
         *_packages(),
@@ -47,6 +38,7 @@ def doctor(
         _gpu(),
         *_checkpoint_runners(),
         *_home(home),
+        *night_checks(home),
     ]
     if as_json:
         print(json.dumps({"schema": "proofreel.doctor/1", "checks": [asdict(check) for check in checks]}))

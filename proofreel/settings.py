@@ -55,6 +55,10 @@ class IndexTable(_Table):
     pack: list[str] | None = None
     until: str | None = None
     keep_free_gb: float | None = Field(default=None, ge=0.0)
+    beside: bool | None = None
+    metrics_port: str | None = None
+    metrics_file: str | None = None
+    log_format: str | None = None
 
 
 class WatchTable(_Table):
@@ -66,6 +70,9 @@ class WatchTable(_Table):
     still: float | None = Field(default=None, gt=0.0)
     rescan: float | None = Field(default=None, gt=0.0)
     keep_free_gb: float | None = Field(default=None, ge=0.0)
+    metrics_port: str | None = None
+    metrics_file: str | None = None
+    log_format: str | None = None
 
 
 class AskTable(_Table):
@@ -121,11 +128,42 @@ def _beside(folder: Path, path: str) -> str:
     return os.path.abspath(folder / Path(path).expanduser())
 
 
+class ReportTable(_Table):
+    """Whom to tell how the night went. Secrets come from the environment alone."""
+
+    webhook: str | None = None
+    webhook_token: str | None = None
+    email: str | list[str] | None = None
+    smtp: str | None = None
+    smtp_password: str | None = None
+    sender: str | None = None
+
+    def hooks(self) -> dict[str, Any]:
+        """As `indexer.morning.hooks.Hooks` takes them; {} where nothing is set."""
+        values = self.model_dump(exclude_none=True)
+        if isinstance(self.email, str):
+            values["email"] = [address.strip() for address in self.email.split(",")]
+        return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+
+SECRETS = {"report": ("webhook_token", "smtp_password")}
+"""By table: settings that a file must not hold, because files are copied and shown."""
+
+
+class SecretInFile(ValueError):
+    """A settings file holds what belongs into the environment."""
+
+
 class _SettingsFile(TomlConfigSettingsSource):
     """The file's values; a relative `home` lies beside the file, wherever the command is run."""
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
+        for table, names in SECRETS.items():
+            for name in names:
+                if name in values.get(table, {}):
+                    variable = f"{PREFIX}{table}__{name}".upper()
+                    raise SecretInFile(f"[{table}] {name} is a secret; set {variable} in the environment")
         path = self.toml_file_path
         if isinstance(path, Path) and isinstance(values.get("home"), str):
             values = {**values, "home": path.parent / Path(values["home"]).expanduser()}
@@ -145,6 +183,7 @@ class Settings(BaseSettings):
     search: SearchTable = SearchTable()
     watch: WatchTable = WatchTable()
     libraries: dict[LibraryName, LibraryTable] = {}
+    report: ReportTable = ReportTable()
 
     @classmethod
     def settings_customise_sources(
@@ -161,7 +200,9 @@ class Settings(BaseSettings):
     def defaults_for(self, command: str) -> dict[str, Any]:
         """Default values of one command's flags, by parameter name; only those that were set."""
         table = getattr(self, command, None)
-        values = table.model_dump(exclude_none=True) if isinstance(table, _Table) else {}
+        if not isinstance(table, _Table) or isinstance(table, ReportTable):  # that one holds no flags
+            table = _Table()
+        values = table.model_dump(exclude_none=True)
         return {"home": self.home, **values} if self.home is not None else values
 
     @property
@@ -199,6 +240,8 @@ def load(path: Path | None, *, environment: Mapping[str, str] | None = None) -> 
                 f"{path}: no such setting {name!r}; allowed there: {', '.join(_keys_beside(first['loc']))}"
             ) from None
         raise ValueError(f"{where}: setting {name!r}: {first['msg']} (got {first['input']!r})") from None
+    except SecretInFile as error:
+        raise ValueError(f"{path}: {error}") from None
     except ValueError as error:  # not TOML
         raise ValueError(f"{path}: not a TOML file: {error}") from None
 

@@ -6,6 +6,7 @@ Shapes: N stretches of (video, start, end).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -25,9 +26,9 @@ from storage.reports import (
 def searched(session: Session, scope: Scope) -> Searched:
     """What lies within the scope's library and dates."""
     library_id = scope.library_id
-    looked = _dated(stretches_covered(session, LOOKED_AT, library_id=library_id), scope)
-    damaged = _dated(stretches_covered(session, ["damaged"], library_id=library_id), scope)
-    to_do = _dated(stretches_to_do(session, library_id=library_id), scope)
+    of = partial(stretches_covered, session, library_id=library_id, in_search=True)
+    looked, damaged = _dated(of(LOOKED_AT), scope), _dated(of(["damaged"]), scope)
+    to_do = _dated(stretches_to_do(session, library_id=library_id, in_search=True), scope)
     whole = _dated(stretches_of_videos(session, library_id=library_id), scope)
     lost_s = covered_s(damaged)
     known_s = covered_s(np.concatenate([looked, damaged, to_do])) - lost_s

@@ -133,7 +133,7 @@ class Searcher:
         found: list[Found] = []
         for k in _LIST_LENGTHS:
             words = by_words(session, expressions, scope, k=k)
-            near = [] if query.small else by_vector(self._index, vector, scope, k=k)
+            near = [] if query.small else by_vector(session, self._index, vector, scope, k=k)
             ranking = _Ranking(session, self._matcher, query, fuse({"words": words, "vector": near}))
             hits = _hits(session, ranking, scope, filters, longest_s=longest_s)
             found = list(islice(hits, filters.limit))

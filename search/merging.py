@@ -25,6 +25,7 @@ from engines.english import quoted, singular, stem, straightened, tokens, withou
 from engines.shown import squeezed
 from grounding.evidence import Span
 from search.query import small_words
+from search.scope import IN_VIEW
 
 TOUCH_S = 1.0
 """Two sampling steps of the default engine: a thing that is seen in each of two neighbouring windows."""
@@ -38,7 +39,7 @@ _FIRST_REACH_S = 15.0
 # The earliest start keeps the database from reading a long video from its first moment on.
 _BETWEEN = text(
     "SELECT id, video_id, start_s, end_s, text, source FROM moment"
-    " WHERE video_id = :video AND start_s BETWEEN :earliest AND :end AND end_s >= :start"
+    f" WHERE video_id = :video AND start_s BETWEEN :earliest AND :end AND end_s >= :start AND {IN_VIEW}"
 )
 _LONGEST = text("SELECT max(end_s - start_s) FROM segment")
 

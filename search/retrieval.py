@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from search.ranking import LEAST_COSINE, Place, dense_ranks
-from search.scope import Scope
+from search.scope import IN_VIEW, Scope, in_view
 from storage.vectors import VectorIndex
 
 MOST_SCORED = 1_000
@@ -31,6 +31,8 @@ def by_words(session: Session, expressions: Sequence[str], scope: Scope, *, k: i
         # The plus keeps SQLite from running the whole search anew for each id.
         limited = "AND +rowid IN (SELECT value FROM json_each(:allowed))"
         values["allowed"] = json.dumps(scope.allowed.tolist())
+    elif scope.hides:
+        limited = f"AND EXISTS (SELECT 1 FROM moment WHERE moment.id = moment_fts.rowid AND {IN_VIEW})"
     statement = text(
         "SELECT rowid, rank FROM (SELECT rowid, rank FROM moment_fts"
         f" WHERE moment_fts MATCH :expression {limited} ORDER BY rowid DESC LIMIT :most)"
@@ -59,13 +61,35 @@ def names_there(session: Session, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def by_vector(
-    index: VectorIndex, vector: npt.NDArray[np.float32], scope: Scope, *, k: int, least: float = LEAST_COSINE
+    session: Session,
+    index: VectorIndex,
+    vector: npt.NDArray[np.float32],
+    scope: Scope,
+    *,
+    k: int,
+    least: float = LEAST_COSINE,
 ) -> list[Place]:
     """The at most `k` moments whose vectors are nearest to `vector`, best first, none below the cosine
     `least`.
     """
     if scope.allowed is not None and len(scope.allowed) == 0:
         return []
-    ids, cosines = index.search(vector, k, allowed=scope.allowed)
+    if scope.allowed is None and scope.hides:
+        ids, cosines = _in_view(session, index, vector, k=k)
+    else:
+        ids, cosines = index.search(vector, k, allowed=scope.allowed)
     near = cosines >= least
     return dense_ranks(list(zip(ids[near].tolist(), cosines[near].tolist(), strict=True)))
+
+
+def _in_view(
+    session: Session, index: VectorIndex, vector: npt.NDArray[np.float32], *, k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The nearest `k` that search shows. Two runs say much the same of a video, so about half are hidden."""
+    wanted = 2 * k
+    while True:
+        ids, cosines = index.search(vector, wanted)
+        shown = in_view(session, ids)
+        if shown.sum() >= k or len(ids) < wanted:
+            return ids[shown][:k], cosines[shown][:k]
+        wanted *= 2

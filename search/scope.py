@@ -36,13 +36,15 @@ _SHOWN = 10
 class Scope:
     """`library_id` and `spans` (by video, in file time) are None where nothing limits them; `allowed` holds
     the ids that every filter lets through, rising, or is None for all. `undated` videos name no recording
-    date, or no time of day where one is asked for.
+    date, or no time of day where one is asked for. `hides`: there are answers kept beside those shown (see
+    `IN_VIEW`), which `allowed`, where it is given, has not in it.
     """
 
     library_id: int | None
     spans: Mapping[int, Sequence[Span]] | None
     allowed: Ids | None
     undated: int
+    hides: bool = False
 
     def allows(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Which of `ids` are in."""
@@ -58,7 +60,24 @@ def resolve(session: Session, filters: Filters) -> Scope:
     spans, undated = _dated_spans(session, filters, library_id) if filters.dated else (None, 0)
     free = library_id is None and subjects is None and spans is None
     allowed = None if free else _allowed(session, library_id=library_id, subjects=subjects, spans=spans)
-    return Scope(library_id=library_id, spans=spans, allowed=allowed, undated=undated)
+    hides = session.scalar(text("SELECT 1 FROM hidden LIMIT 1")) is not None
+    return Scope(library_id=library_id, spans=spans, allowed=allowed, undated=undated, hides=hides)
+
+
+IN_VIEW = (
+    "NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.video_id = moment.video_id"
+    " AND hidden.run_id = moment.run_id)"
+)
+"""SQL that is true of a `moment` whose run's answers search shows of its video, and none waits or was
+switched away from.
+"""
+
+
+def in_view(session: Session, ids: Ids) -> npt.NDArray[np.bool_]:
+    """Which of the moments `ids` there are and are shown."""
+    query = text(f"SELECT id FROM moment WHERE id IN (SELECT value FROM json_each(:ids)) AND {IN_VIEW}")
+    shown = session.scalars(query, {"ids": json.dumps(ids.tolist())})
+    return np.isin(ids, np.fromiter(shown, dtype=np.int64))
 
 
 def in_library(column: str) -> str:
@@ -120,7 +139,7 @@ def _allowed(
     subjects: Sequence[str] | None,
     spans: Mapping[int, Sequence[Span]] | None,
 ) -> Ids:
-    conditions = [in_library("moment.video_id")]
+    conditions = [in_library("moment.video_id"), IN_VIEW]
     values: dict[str, Any] = {"library": library_id}
     if subjects is not None:
         labelled = "SELECT moment_id FROM claim WHERE subject IN (SELECT value FROM json_each(:subjects))"

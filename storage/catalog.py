@@ -53,6 +53,7 @@ def ensure_video(session: Session, facts: VideoFacts) -> int:
             "has_audio": facts.has_audio,
             "recorded_at": None if facts.recorded_at is None else iso_date(facts.recorded_at),
             "created_at": now(),
+            "missing_s": facts.missing_s,
         },
     )
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from storage.database import Database, connect
 from storage.failures import primary_code, told
+from storage.seen import out_of_step
 
 _READ_ONLY = (
     "whether the full-text index is in step with the moments: that needs a home that can be written; "
@@ -70,11 +71,13 @@ def check(db: Database) -> Checked:
             return Checked(findings=(_finding("damage in the file", damage),))
         found = [("rows without their parent", _rows(connection, "PRAGMA foreign_key_check"))]
         found += [(what, _rows(connection, query)) for what, query in _QUERIES.items()]
-    out_of_step = _full_text(db)
-    found.append(("full-text index out of step", out_of_step or []))
+        seen = [f"video {video} run {run}" for video, run in out_of_step(session)]
+        found.append(("sums of coverage out of step with it", seen))
+    full_text = _full_text(db)
+    found.append(("full-text index out of step", full_text or []))
     return Checked(
         findings=tuple(_finding(what, rows) for what, rows in found if rows),
-        not_checked=(_READ_ONLY,) if out_of_step is None else (),
+        not_checked=(_READ_ONLY,) if full_text is None else (),
     )
 
 

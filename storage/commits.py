@@ -10,10 +10,11 @@ import numpy as np
 from sqlalchemy import CursorResult, insert, select, update
 from sqlalchemy.orm import Session
 
-from grounding.evidence import Box
+from grounding.evidence import Box, Span
 from storage.clock import now
 from storage.faults import point
 from storage.jobs import finish_if_complete
+from storage.painting import Stretch
 from storage.rows import AnswerRow, SegmentRows
 from storage.schema import (
     Answer,
@@ -27,7 +28,9 @@ from storage.schema import (
     ScreenTextRow,
     Segment,
     TrackRow,
+    Video,
 )
+from storage.seen import add_seen
 from storage.text import storable
 
 VECTOR_TYPE = np.dtype("<f2")
@@ -36,12 +39,14 @@ VECTOR_TYPE = np.dtype("<f2")
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """Whose rows they are."""
+    """Whose rows they are; the video lasts from `start_s` to `end_s`."""
 
     segment_id: int
     job_id: int
     run_id: int
     video_id: int
+    start_s: float
+    end_s: float
 
 
 def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool:
@@ -75,9 +80,12 @@ def commit_segment(session: Session, segment_id: int, rows: SegmentRows) -> bool
 
 def _owner(session: Session, segment_id: int) -> _Owner:
     found = session.execute(
-        select(Segment.id, Job.id, Job.run_id, Job.video_id)
+        select(Segment.id, Job.id, Job.run_id, Job.video_id, Video.start_s, Video.end_s)
         .join(Job, Job.id == Segment.job_id)
+        .join(Video, Video.id == Job.video_id)
         .where(Segment.id == segment_id)
+        # Of several drivers' segments of one video, one at a time adds to what was seen of it.
+        .with_for_update(of=Video)
     ).one_or_none()
     if found is None:
         raise ValueError(f"there is no segment {segment_id}; plan its job first")
@@ -189,7 +197,7 @@ def _insert_seen(session: Session, owner: _Owner, rows: SegmentRows) -> None:
         }
         for text in rows.screen_texts
     ]
-    coverage = [
+    coverage: list[dict[str, Any]] = [
         {
             "segment_id": owner.segment_id,
             "start_s": part.span.start_s,
@@ -203,6 +211,16 @@ def _insert_seen(session: Session, owner: _Owner, rows: SegmentRows) -> None:
     _insert(session, TrackRow, tracks)
     _insert(session, ScreenTextRow, texts)
     _insert(session, Coverage, coverage)
+    add_seen(
+        session,
+        [
+            Stretch(part.span.start_s, part.span.end_s, part.kind, row["reason"])
+            for part, row in zip(rows.coverage, coverage, strict=True)
+        ],
+        video_id=owner.video_id,
+        run_id=owner.run_id,
+        within=Span(owner.start_s, owner.end_s),
+    )
 
 
 def _answer(owner: _Owner, answer: AnswerRow) -> dict[str, Any]:

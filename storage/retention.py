@@ -40,6 +40,7 @@ from storage.schema import (
     TrackRow,
     Video,
 )
+from storage.seen import repaint
 from storage.thumbnails import sweep
 
 _PARTS_OF_A_MOMENT = (Claim.__tablename__, Embedding.__tablename__)
@@ -219,7 +220,9 @@ def _delete_video(session: Session, video: _Doomed) -> None:
         _plain(delete(Segment).where(Segment.job_id.in_(jobs), Segment.id.not_in(video.kept_segments)))
     )
     _delete_jobs(session, video.video_id)
-    if not video.kept_segments:
+    if video.kept_segments:
+        repaint(session, video.video_id)
+    else:
         session.execute(_plain(delete(File).where(File.video_id == video.video_id)))
         session.execute(_plain(delete(Video).where(Video.id == video.video_id)))
 

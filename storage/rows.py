@@ -49,7 +49,10 @@ class StandingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
-    """What is kept of a video's content; `content_hash` is what makes it this video."""
+    """What is kept of a video's content; `content_hash` is what makes it this video.
+
+    `missing_s`: so much is missing at its end, because the file is cut off; None where nobody looked.
+    """
 
     content_hash: str
     size_bytes: int
@@ -64,6 +67,7 @@ class VideoFacts:
     num_frames: int
     has_audio: bool
     recorded_at: date | None
+    missing_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,11 @@ class Library(Base):
 
 
 class Video(Base):
-    """One content, however many files hold it. A moved or renamed file keeps its history."""
+    """One content, however many files hold it. A moved or renamed file keeps its history.
+
+    `missing_s` are the seconds that its header lists beyond its last frame, because it is cut off; null where
+    nobody looked for them.
+    """
 
     __tablename__ = "video"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -77,6 +81,7 @@ class Video(Base):
     has_audio: Mapped[bool]
     recorded_at: Mapped[str | None]
     created_at: Mapped[str]
+    missing_s: Mapped[float | None]
 
 
 class File(Base):
@@ -199,6 +204,7 @@ class Segment(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "position"),
         CheckConstraint("state IN ('pending', 'done')", name="state"),
+        Index(None, "committed_at"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
@@ -224,6 +230,75 @@ class Coverage(Base):
     kind: Mapped[str]
     num_frames: Mapped[int]
     reason: Mapped[str | None]
+
+
+class Seen(Base):
+    """`coverage` summed up: what a run has seen of a video, every second once (see `storage.painting`).
+
+    Written with the segment that adds to it; `coverage` is the truth, and `db check` compares the two.
+    """
+
+    __tablename__ = "seen"
+    __table_args__ = (CheckConstraint("kind IN ('sampled', 'still', 'damaged', 'skipped')", name="kind"),)
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    start_s: Mapped[float] = mapped_column(primary_key=True)
+    end_s: Mapped[float]
+    kind: Mapped[str]
+    reason: Mapped[str | None]
+
+
+class Hidden(Base):
+    """What a run says of a video is kept, and search does not show it: a newer one that waits for `switch`,
+    or an older one that was switched away from.
+    """
+
+    __tablename__ = "hidden"
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+
+
+class Switch(Base):
+    """One time that search was made to show another run's answers; `undone_at` is null while it holds."""
+
+    __tablename__ = "switch"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    from_run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    to_run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    switched_at: Mapped[str]
+    undone_at: Mapped[str | None]
+
+
+class Switched(Base):
+    """A video of a switch: what undoing it has to bring back."""
+
+    __tablename__ = "switched"
+    switch_id: Mapped[int] = mapped_column(ForeignKey("switch.id"), primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Night(Base):
+    """One call of `index`. What it did is written when it ends; `ending` is null where it was killed.
+
+    `spent_s` holds seconds of wall time by stage; `cpu_s` is the processor time of the process and those that
+    it started; `device` is what the engine ran on; `failures` is a list of [path, reason].
+    """
+
+    __tablename__ = "night"
+    __table_args__ = (Index(None, "started_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library: Mapped[str]
+    started_at: Mapped[str]
+    ended_at: Mapped[str | None]
+    ending: Mapped[str | None]
+    fault: Mapped[str | None]
+    engine: Mapped[str | None]
+    device: Mapped[str | None]
+    files: Mapped[dict[str, Any] | None]
+    failures: Mapped[list[Any] | None]
+    video_s: Mapped[float | None]
+    cpu_s: Mapped[float | None]
+    spent_s: Mapped[dict[str, Any] | None]
 
 
 class Answer(Base):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from grounding.errors import StorageError, printable
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003_report")
 """Every schema that this program knows, oldest first; the last one is the one that it uses."""
 
 CURRENT = REVISIONS[-1]

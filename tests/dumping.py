@@ -10,7 +10,7 @@ from typing import Any
 CLOCK_COLUMNS = frozenset(
     {"created_at", "committed_at", "finished_at", "seen_at", "started_at", "cost_s", "missing_since"}
 )
-RUN_TABLES = frozenset({"attempt", "vector_generation", "alembic_version"})
+RUN_TABLES = frozenset({"attempt", "night", "vector_generation", "alembic_version"})
 """What differs when the same work is done in more than one go."""
 
 

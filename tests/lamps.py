@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.indexing import Request, index_paths
-from indexer.progress import Silent
+from indexer.progress import Reporter, Silent
 from indexer.questions import question_set
 from indexer.report import IndexReport
 from indexer.stopping import Stop
@@ -23,6 +23,7 @@ from tests.clips import Picture, make_clip
 from tests.inline import looking
 
 RATE_HZ = 10
+NOON = datetime(2026, 11, 23, 12, 0)
 
 
 def lamp_clip(
@@ -82,6 +83,7 @@ class Night:
         questions: Sequence[str] = (),
         library: str = "default",
         retry: bool = False,
+        beside: bool = False,
         stop: Stop | None = None,
     ) -> IndexReport:
         request = Request(
@@ -91,8 +93,12 @@ class Night:
             questions=question_set(questions),
             executor=lambda: looking(self._make_engine, lambda: self.embedder, workers=self.workers),
             retry_quarantined=retry,
+            beside=beside,
         )
-        return index_paths(request, reporter=self.reporter(sys.stderr), stop=stop)
+        told = self.reporter(sys.stderr)
+        return index_paths(
+            request, reporter=stop.counting(told) if isinstance(stop, After) else told, stop=stop
+        )
 
     @property
     def num_clips(self) -> int:
@@ -108,8 +114,20 @@ def statuses(report: IndexReport) -> dict[str, str]:
     return {file.path.name: file.status for file in report.files}
 
 
-def after_seconds(seconds: int) -> Stop:
-    """Stops once its clock, which moves on a second each time that it is asked, has gone so far."""
-    ticks = iter(range(100_000))
-    noon = datetime(2026, 11, 23, 12, 0)
-    return Stop(until=noon + timedelta(seconds=seconds), clock=lambda: noon + timedelta(seconds=next(ticks)))
+class After(Stop):
+    """Stops as `--until` does once so many windows are done."""
+
+    def __init__(self, windows: int) -> None:
+        self.left = windows
+        super().__init__(until=NOON, clock=lambda: NOON if self.left <= 0 else NOON - timedelta(hours=1))
+
+    def counting(self, reporter: Reporter) -> Reporter:
+        """A reporter that tells this of every window that is done."""
+        told = reporter.segment_done
+
+        def segment_done(path: Path, *, seconds: float) -> None:
+            self.left -= 1
+            told(path, seconds=seconds)
+
+        reporter.segment_done = segment_done  # type: ignore[method-assign]
+        return reporter

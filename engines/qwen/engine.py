@@ -99,6 +99,11 @@ class QwenEngine:
         )
 
     @property
+    def device_type(self) -> str:
+        """What the network runs on: "cpu" or "cuda"."""
+        return self._runtime.device.type
+
+    @property
     def fingerprint(self) -> str:
         """Hash of all that an answer depends on: weights, prompts, layout, stops, settings, libraries."""
         parts = {

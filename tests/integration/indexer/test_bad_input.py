@@ -84,6 +84,12 @@ def test_a_truncated_file_that_can_be_read_in_part_is_indexed_and_says_what_is_m
 
     assert file["status"] == "indexed" and 1.0 < file["seconds"] < 5.0
     assert file["reason"] == f"the file is cut off: {5 - file['seconds']:.1f} s are missing at its end"
+    home = folder.parent / "home"
+    (kept,) = json.loads(night_process.run_here("status", "--home", home, "--json").stdout)["cut_off"]
+    assert kept["path"] == str(folder / "cut.mp4")
+    assert kept["missing_seconds"] == pytest.approx(5 - file["seconds"], abs=0.01)
+    told = night_process.run_here("status", "--home", home).stdout
+    assert f"cut off      {folder / 'cut.mp4'}: {kept['missing_seconds']:.1f} s are missing" in told
 
 
 def test_audio_only_is_skipped_in_a_folder_and_fails_when_it_is_named(folder: Path) -> None:

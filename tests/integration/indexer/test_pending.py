@@ -20,7 +20,7 @@ from search.scope import resolve
 from storage import Database
 from storage.reports import library_totals
 from tests.dumping import rows
-from tests.lamps import Night, after_seconds, lamp_clip, statuses
+from tests.lamps import After, Night, lamp_clip, statuses
 from video.frames import Clip
 
 
@@ -80,14 +80,14 @@ def test_what_a_stopped_run_was_asked_and_had_not_reached_is_pending_though_an_o
     assert pending_everywhere(night) == 0.0
 
     night.engine_options = options
-    report = night.run(folder, questions=questions, stop=after_seconds(7))
+    report = night.run(folder, questions=questions, stop=After(1))
     left_s = 12.0 - report.totals.video_seconds
 
     assert 0.0 < report.totals.video_seconds <= 4.0
     assert pending_everywhere(night) == report.totals.pending_seconds == left_s
     status = read_status(night.home)
     assert status.runs[-1].pending_seconds == left_s
-    assert {Path(v.path).name for v in status.not_begun} == {"c.mp4"}
+    assert {Path(v.path).name for v in status.not_begun} == {"b.mp4", "c.mp4"}
     assert night.run(folder, questions=questions).totals.pending_seconds == pending_everywhere(night) == 0.0
 
 
@@ -95,7 +95,7 @@ def test_a_new_question_joins_the_job_that_was_not_begun_so_that_a_video_is_read
     night: Night, folder: Path
 ) -> None:
     lamp_clip(folder / "a.mp4")
-    night.run(folder, stop=after_seconds(0))
+    night.run(folder, stop=After(0))
     night.run(folder, questions=["is a lamp lit?"])
 
     assert night.num_clips == 2

@@ -271,6 +271,7 @@ def test_only_a_sound_copy_of_ours_is_restored(tmp_path: Path) -> None:
         ("UPDATE segment SET state = 'done'", "segments done without an answer"),
         ("UPDATE job SET state = 'done'", "jobs done with segments pending"),
         ("UPDATE embedding SET vector = x'00'", "vectors of an odd length"),
+        ("UPDATE seen SET end_s = end_s - 1", "sums of coverage out of step with it"),
         ("INSERT INTO moment_fts (moment_fts, rowid, text) VALUES ('delete', 1, 'x y z')", "full-text"),
     ],
 )

@@ -38,9 +38,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     [
         (
             '[index]\nlibary = "docks"\n',
-            "'index.libary'; allowed there: engine, keep_free_gb, library, model",
+            "'index.libary'; allowed there: beside, engine, keep_free_gb, library",
         ),
-        ("[serch]\nlimit = 3\n", "'serch'; allowed there: ask, home, index, libraries, search, watch"),
+        (
+            "[serch]\nlimit = 3\n",
+            "'serch'; allowed there: ask, home, index, libraries, report, search, watch",
+        ),
         (
             '[libraries.docks]\npaths = ["a"]\nengin = "spotter"\n',
             "'libraries.docks.engin'; allowed there: engine, model, packs, paths",
@@ -109,3 +112,25 @@ def test_a_bad_file_says_what_and_where(tmp_path: Path, text: str, message: str)
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such settings file"):
         load(tmp_path / "absent.toml", environment={})
+
+
+def test_whom_to_tell_comes_from_the_file_and_its_secrets_from_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "proofreel.toml"
+    path.write_text('[report]\nwebhook = "https://example.org/x"\nemail = "a@example.org, b@example.org"\n')
+    monkeypatch.setenv("PROOFREEL_REPORT__WEBHOOK_TOKEN", "t0ken")
+    settings = load(path)
+    assert settings.report.hooks() == {
+        "webhook": "https://example.org/x",
+        "webhook_token": "t0ken",
+        "email": ("a@example.org", "b@example.org"),
+    }
+    assert settings.defaults_for("report") == {}
+    path.write_text('[report]\nsmtp_password = "pa55"\n')
+    with pytest.raises(ValueError) as error:
+        load(path)
+    assert str(error.value).endswith(
+        "[report] smtp_password is a secret; set PROOFREEL_REPORT__SMTP_PASSWORD in the environment"
+    )
+    assert "pa55" not in str(error.value)

@@ -1,0 +1,344 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE library (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	created_at TEXT NOT NULL, 
+	CONSTRAINT pk_library PRIMARY KEY (id), 
+	CONSTRAINT uq_library_name UNIQUE (name)
+);
+CREATE TABLE question (
+	id INTEGER NOT NULL, 
+	task TEXT NOT NULL, 
+	text TEXT NOT NULL, 
+	CONSTRAINT pk_question PRIMARY KEY (id), 
+	CONSTRAINT uq_question_task_text UNIQUE (task, text)
+);
+CREATE TABLE run (
+	id INTEGER NOT NULL, 
+	fingerprint TEXT NOT NULL, 
+	engine TEXT NOT NULL, 
+	config JSON NOT NULL, 
+	created_at TEXT NOT NULL, 
+	CONSTRAINT pk_run PRIMARY KEY (id), 
+	CONSTRAINT uq_run_fingerprint UNIQUE (fingerprint)
+);
+CREATE TABLE vector_generation (
+	id INTEGER NOT NULL, 
+	file_name TEXT NOT NULL, 
+	checksum TEXT NOT NULL, 
+	embedder TEXT NOT NULL, 
+	dimension INTEGER NOT NULL, 
+	num_vectors INTEGER NOT NULL, 
+	last_moment_id INTEGER NOT NULL, 
+	created_at TEXT NOT NULL, 
+	CONSTRAINT pk_vector_generation PRIMARY KEY (id), 
+	CONSTRAINT uq_vector_generation_file_name UNIQUE (file_name)
+);
+CREATE TABLE video (
+	id INTEGER NOT NULL, 
+	content_hash TEXT NOT NULL, 
+	size_bytes INTEGER NOT NULL, 
+	container TEXT NOT NULL, 
+	codec TEXT NOT NULL, 
+	width INTEGER NOT NULL, 
+	height INTEGER NOT NULL, 
+	rotation INTEGER NOT NULL, 
+	time_base_num INTEGER NOT NULL, 
+	time_base_den INTEGER NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	num_frames INTEGER NOT NULL, 
+	has_audio BOOLEAN NOT NULL, 
+	recorded_at TEXT, 
+	created_at TEXT NOT NULL, missing_s DOUBLE, 
+	CONSTRAINT pk_video PRIMARY KEY (id), 
+	CONSTRAINT uq_video_content_hash UNIQUE (content_hash)
+);
+CREATE TABLE file (
+	id INTEGER NOT NULL, 
+	library_id INTEGER NOT NULL, 
+	video_id INTEGER, 
+	path TEXT NOT NULL, 
+	size_bytes INTEGER NOT NULL, 
+	mtime_ns INTEGER NOT NULL, 
+	reason TEXT, 
+	seen_at TEXT NOT NULL, 
+	missing_since TEXT, 
+	CONSTRAINT pk_file PRIMARY KEY (id), 
+	CONSTRAINT fk_file_library_id_library FOREIGN KEY(library_id) REFERENCES library (id), 
+	CONSTRAINT fk_file_video_id_video FOREIGN KEY(video_id) REFERENCES video (id), 
+	CONSTRAINT uq_file_library_id_path UNIQUE (library_id, path)
+);
+CREATE TABLE job (
+	id INTEGER NOT NULL, 
+	video_id INTEGER NOT NULL, 
+	question_set TEXT NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	reason TEXT, 
+	created_at TEXT NOT NULL, 
+	finished_at TEXT, 
+	CONSTRAINT pk_job PRIMARY KEY (id), 
+	CONSTRAINT ck_job_state CHECK (state IN ('pending', 'done', 'quarantined')), 
+	CONSTRAINT fk_job_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT fk_job_video_id_video FOREIGN KEY(video_id) REFERENCES video (id), 
+	CONSTRAINT uq_job_video_id_question_set_run_id UNIQUE (video_id, question_set, run_id)
+);
+CREATE TABLE attempt (
+	id INTEGER NOT NULL, 
+	job_id INTEGER NOT NULL, 
+	outcome TEXT NOT NULL, 
+	reason TEXT, 
+	started_at TEXT NOT NULL, 
+	cost_s DOUBLE NOT NULL, 
+	CONSTRAINT pk_attempt PRIMARY KEY (id), 
+	CONSTRAINT fk_attempt_job_id_job FOREIGN KEY(job_id) REFERENCES job (id)
+);
+CREATE TABLE job_question (
+	job_id INTEGER NOT NULL, 
+	question_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	CONSTRAINT pk_job_question PRIMARY KEY (job_id, question_id), 
+	CONSTRAINT fk_job_question_job_id_job FOREIGN KEY(job_id) REFERENCES job (id), 
+	CONSTRAINT fk_job_question_question_id_question FOREIGN KEY(question_id) REFERENCES question (id), 
+	CONSTRAINT uq_job_question_job_id_position UNIQUE (job_id, position)
+);
+CREATE TABLE segment (
+	id INTEGER NOT NULL, 
+	job_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	state TEXT NOT NULL, 
+	committed_at TEXT, 
+	CONSTRAINT pk_segment PRIMARY KEY (id), 
+	CONSTRAINT ck_segment_state CHECK (state IN ('pending', 'done')), 
+	CONSTRAINT fk_segment_job_id_job FOREIGN KEY(job_id) REFERENCES job (id), 
+	CONSTRAINT uq_segment_job_id_position UNIQUE (job_id, position)
+);
+CREATE TABLE answer (
+	id INTEGER NOT NULL, 
+	segment_id INTEGER NOT NULL, 
+	question_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	raw TEXT NOT NULL, 
+	text TEXT NOT NULL, 
+	abstained BOOLEAN NOT NULL, 
+	reason TEXT, 
+	mean_logprob DOUBLE, 
+	problems JSON NOT NULL, 
+	CONSTRAINT pk_answer PRIMARY KEY (id), 
+	CONSTRAINT fk_answer_question_id_question FOREIGN KEY(question_id) REFERENCES question (id), 
+	CONSTRAINT fk_answer_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT fk_answer_segment_id_segment FOREIGN KEY(segment_id) REFERENCES segment (id), 
+	CONSTRAINT uq_answer_segment_id_question_id UNIQUE (segment_id, question_id)
+);
+CREATE TABLE coverage (
+	id INTEGER NOT NULL, 
+	segment_id INTEGER NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	kind TEXT NOT NULL, 
+	num_frames INTEGER NOT NULL, 
+	reason TEXT, 
+	CONSTRAINT pk_coverage PRIMARY KEY (id), 
+	CONSTRAINT ck_coverage_kind CHECK (kind IN ('sampled', 'still', 'damaged', 'skipped')), 
+	CONSTRAINT fk_coverage_segment_id_segment FOREIGN KEY(segment_id) REFERENCES segment (id)
+);
+CREATE TABLE screen_text (
+	id INTEGER NOT NULL, 
+	segment_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	text TEXT NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	time_s DOUBLE NOT NULL, 
+	pts INTEGER NOT NULL, 
+	x1 DOUBLE NOT NULL, 
+	y1 DOUBLE NOT NULL, 
+	x2 DOUBLE NOT NULL, 
+	y2 DOUBLE NOT NULL, 
+	confidence DOUBLE NOT NULL, 
+	CONSTRAINT pk_screen_text PRIMARY KEY (id), 
+	CONSTRAINT fk_screen_text_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT fk_screen_text_segment_id_segment FOREIGN KEY(segment_id) REFERENCES segment (id)
+);
+CREATE TABLE track (
+	id INTEGER NOT NULL, 
+	segment_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	label TEXT NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	points JSON NOT NULL, 
+	CONSTRAINT pk_track PRIMARY KEY (id), 
+	CONSTRAINT fk_track_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT fk_track_segment_id_segment FOREIGN KEY(segment_id) REFERENCES segment (id)
+);
+CREATE TABLE moment (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	video_id INTEGER NOT NULL, 
+	answer_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	start_pts INTEGER NOT NULL, 
+	end_pts INTEGER NOT NULL, 
+	text TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	CONSTRAINT ck_moment_source CHECK (source IN ('statement', 'answer', 'screen_text')), 
+	CONSTRAINT fk_moment_answer_id_answer FOREIGN KEY(answer_id) REFERENCES answer (id), 
+	CONSTRAINT fk_moment_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT fk_moment_video_id_video FOREIGN KEY(video_id) REFERENCES video (id)
+);
+CREATE TABLE claim (
+	id INTEGER NOT NULL, 
+	answer_id INTEGER NOT NULL, 
+	moment_id INTEGER, 
+	run_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	subject TEXT NOT NULL, 
+	time_s DOUBLE NOT NULL, 
+	pts INTEGER NOT NULL, 
+	confidence DOUBLE, 
+	CONSTRAINT pk_claim PRIMARY KEY (id), 
+	CONSTRAINT fk_claim_answer_id_answer FOREIGN KEY(answer_id) REFERENCES answer (id), 
+	CONSTRAINT fk_claim_moment_id_moment FOREIGN KEY(moment_id) REFERENCES moment (id), 
+	CONSTRAINT fk_claim_run_id_run FOREIGN KEY(run_id) REFERENCES run (id), 
+	CONSTRAINT uq_claim_answer_id_position UNIQUE (answer_id, position)
+);
+CREATE TABLE embedding (
+	moment_id INTEGER NOT NULL, 
+	embedder TEXT NOT NULL, 
+	vector BLOB NOT NULL, 
+	CONSTRAINT pk_embedding PRIMARY KEY (moment_id), 
+	CONSTRAINT fk_embedding_moment_id_moment FOREIGN KEY(moment_id) REFERENCES moment (id)
+);
+CREATE TABLE box (
+	id INTEGER NOT NULL, 
+	claim_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	x1 DOUBLE NOT NULL, 
+	y1 DOUBLE NOT NULL, 
+	x2 DOUBLE NOT NULL, 
+	y2 DOUBLE NOT NULL, 
+	CONSTRAINT pk_box PRIMARY KEY (id), 
+	CONSTRAINT fk_box_claim_id_claim FOREIGN KEY(claim_id) REFERENCES claim (id), 
+	CONSTRAINT uq_box_claim_id_position UNIQUE (claim_id, position)
+);
+CREATE VIRTUAL TABLE moment_fts USING fts5(text, content='moment', content_rowid='id', tokenize='porter unicode61');
+CREATE TABLE standing_question (
+	id INTEGER NOT NULL, 
+	library_id INTEGER NOT NULL, 
+	question_id INTEGER NOT NULL, 
+	severity TEXT NOT NULL, 
+	reviewers INTEGER NOT NULL, 
+	blur BOOLEAN NOT NULL, 
+	pack TEXT, 
+	pack_version INTEGER, 
+	name TEXT, 
+	since TEXT NOT NULL, 
+	retired_at TEXT, 
+	CONSTRAINT pk_standing_question PRIMARY KEY (id), 
+	CONSTRAINT ck_standing_question_severity CHECK (severity IN ('low', 'medium', 'high', 'critical')), 
+	CONSTRAINT fk_standing_question_library_id_library FOREIGN KEY(library_id) REFERENCES library (id), 
+	CONSTRAINT fk_standing_question_question_id_question FOREIGN KEY(question_id) REFERENCES question (id), 
+	CONSTRAINT uq_standing_question_library_id_question_id UNIQUE (library_id, question_id)
+);
+CREATE TABLE seen (
+	video_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	start_s DOUBLE NOT NULL, 
+	end_s DOUBLE NOT NULL, 
+	kind TEXT NOT NULL, 
+	reason TEXT, 
+	CONSTRAINT pk_seen PRIMARY KEY (video_id, run_id, start_s), 
+	CONSTRAINT ck_seen_kind CHECK (kind IN ('sampled', 'still', 'damaged', 'skipped')), 
+	CONSTRAINT fk_seen_video_id_video FOREIGN KEY(video_id) REFERENCES video (id) ON DELETE CASCADE, 
+	CONSTRAINT fk_seen_run_id_run FOREIGN KEY(run_id) REFERENCES run (id)
+);
+CREATE TABLE hidden (
+	video_id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	CONSTRAINT pk_hidden PRIMARY KEY (video_id, run_id), 
+	CONSTRAINT fk_hidden_video_id_video FOREIGN KEY(video_id) REFERENCES video (id) ON DELETE CASCADE, 
+	CONSTRAINT fk_hidden_run_id_run FOREIGN KEY(run_id) REFERENCES run (id)
+);
+CREATE TABLE switch (
+	id INTEGER NOT NULL, 
+	from_run_id INTEGER NOT NULL, 
+	to_run_id INTEGER NOT NULL, 
+	switched_at TEXT NOT NULL, 
+	undone_at TEXT, 
+	CONSTRAINT pk_switch PRIMARY KEY (id), 
+	CONSTRAINT fk_switch_from_run_id_run FOREIGN KEY(from_run_id) REFERENCES run (id), 
+	CONSTRAINT fk_switch_to_run_id_run FOREIGN KEY(to_run_id) REFERENCES run (id)
+);
+CREATE TABLE switched (
+	switch_id INTEGER NOT NULL, 
+	video_id INTEGER NOT NULL, 
+	CONSTRAINT pk_switched PRIMARY KEY (switch_id, video_id), 
+	CONSTRAINT fk_switched_switch_id_switch FOREIGN KEY(switch_id) REFERENCES switch (id), 
+	CONSTRAINT fk_switched_video_id_video FOREIGN KEY(video_id) REFERENCES video (id) ON DELETE CASCADE
+);
+CREATE TABLE night (
+	id INTEGER NOT NULL, 
+	library TEXT NOT NULL, 
+	started_at TEXT NOT NULL, 
+	ended_at TEXT, 
+	ending TEXT, 
+	fault TEXT, 
+	engine TEXT, 
+	device TEXT, 
+	files JSON, 
+	failures JSON, 
+	video_s DOUBLE, 
+	cpu_s DOUBLE, 
+	spent_s JSON, 
+	CONSTRAINT pk_night PRIMARY KEY (id)
+);
+CREATE INDEX ix_file_video_id ON file (video_id);
+CREATE INDEX ix_job_state ON job (state);
+CREATE INDEX ix_attempt_job_id ON attempt (job_id);
+CREATE INDEX ix_coverage_segment_id ON coverage (segment_id);
+CREATE INDEX ix_screen_text_segment_id ON screen_text (segment_id);
+CREATE INDEX ix_track_label ON track (label);
+CREATE INDEX ix_track_segment_id ON track (segment_id);
+CREATE INDEX ix_moment_answer_id ON moment (answer_id);
+CREATE INDEX ix_moment_video_id_start_s ON moment (video_id, start_s);
+CREATE INDEX ix_claim_moment_id ON claim (moment_id);
+CREATE INDEX ix_claim_subject ON claim (subject);
+CREATE INDEX ix_night_started_at ON night (started_at);
+CREATE INDEX ix_segment_committed_at ON segment (committed_at);
+CREATE TRIGGER moment_fts_insert AFTER INSERT ON moment BEGIN INSERT INTO moment_fts (rowid, text) VALUES (new.id, new.text); END;
+CREATE TRIGGER moment_fts_delete AFTER DELETE ON moment BEGIN INSERT INTO moment_fts (moment_fts, rowid, text) VALUES ('delete', old.id, old.text); END;
+CREATE TRIGGER moment_fts_update AFTER UPDATE OF id, text ON moment BEGIN INSERT INTO moment_fts (moment_fts, rowid, text) VALUES ('delete', old.id, old.text); INSERT INTO moment_fts (rowid, text) VALUES (new.id, new.text); END;
+INSERT INTO alembic_version VALUES ('0003_report');
+INSERT INTO library VALUES (1, 'default', '2026-11-26T21:57:15.671158Z');
+INSERT INTO question VALUES (1, 'describe', '');
+INSERT INTO run VALUES (1, 'f1', 'spotter', '{"rate_hz": 2}', '2026-11-26T21:57:15.673658Z');
+INSERT INTO video VALUES (1, 'hash-a', 5000000000, 'mov,mp4', 'h264', 640, 360, 0, 1, 90000, 0.0, 60.0, 1500, 0, '2026-05-01T12:00:00.000000Z', '2026-11-26T21:57:15.664531Z', NULL);
+INSERT INTO file VALUES (1, 1, 1, '/v/a.mp4', 5000000000, 1152921504606846976, NULL, '2026-11-26T21:57:15.671866Z', NULL);
+INSERT INTO job VALUES (1, 1, 'e56276401a6b62d8ef4e8f75c80f63309729ccadcfb72bfe98090d812e756706', 1, 'pending', NULL, '2026-11-26T21:57:15.677302Z', NULL);
+INSERT INTO job_question VALUES (1, 1, 0);
+INSERT INTO segment VALUES (1, 1, 0, 0.0, 20.0, 'done', '2026-11-26T21:57:15.691028Z');
+INSERT INTO segment VALUES (2, 1, 1, 20.0, 40.0, 'pending', NULL);
+INSERT INTO segment VALUES (3, 1, 2, 40.0, 60.0, 'pending', NULL);
+INSERT INTO answer VALUES (1, 1, 1, 1, '<think>..</think>', '', 0, NULL, NULL, '[{"kind": "bad_box", "offset": 3, "excerpt": "<box>", "count": 1}]');
+INSERT INTO coverage VALUES (1, 1, 0.0, 20.0, 'sampled', 40, NULL);
+INSERT INTO screen_text VALUES (1, 1, 1, 'EXIT', 0.0, 20.0, 0.0, 0, 0.5, 0.5, 0.9, 1.0, 0.8);
+INSERT INTO track VALUES (1, 1, 1, 'bicycle', 0.0, 20.0, '[[0.0, 0, 0.1, 0.2, 0.3, 0.4, 0.9]]');
+INSERT INTO moment VALUES (1, 1, 1, 1, 0.0, 1.0, 0, 90000, 'moment 0 of segment 0: a person rides a bicycle', 'statement');
+INSERT INTO moment VALUES (2, 1, 1, 1, 0.0, 1.0, 0, 90000, 'moment 1 of segment 0: a person rides a bicycle', 'statement');
+INSERT INTO claim VALUES (1, 1, 1, 1, 0, 'bicycle', 0.0, 0, 0.5);
+INSERT INTO claim VALUES (2, 1, 2, 1, 1, 'bicycle', 0.0, 0, 0.5);
+INSERT INTO embedding VALUES (1, 'test-embedder', X'602B94ACA1A54EA9F027EB9B4E1AC296E6A0F42B22297BAC1529BEA9422B53AA35AC81ACDEACB92555A469AA2D2C5C0A0AABB52DF5A5231983AB77A40CAD6321AB99FCA974941BAC651C86A2572C132A0AA26C96370E55A061920D2CDF2A7D28A6227F2DD42A0AA5A0A40E2CBCA450AEC82A79AC84ADFAAA5DAC1B29B1ADB69F5B25ACACE829BD2C4F23DA291EA4872A4EA9A0AC651ED1AE132A96A5E2AC43A96D2807253C2CF0AD6627CAA7FE2C3C2891A978A83726071CB02C20A9DF1E559FF328582D5F26542A84A54327D7A36DAADE1D221D24ACFE26662B5A9D0C289C2A8C2D1B2A86AA7C2106ACB71CF2AA91A88BAE7C2FE89E59A611AC03294CA618A88EA8CE2F03A5272E7DA90F1758247CAD0A9C542942A9222C172A31293B2913A6E92F25213F23841B4128E92DA5A458A664A1A1295F28B62B8029A71D0329B9A6562BE29C8B29A3A4B5AB96AC55AC372CC72D2A1E47A17021DD26C3AD14AD032D882E06AF2D1774212E2B6E9857A91BAA46B04026C3A581281CAE882673A620A5CDAAD7A446A40AA7A325232BE8ACB3249D3014AC56A0DBAC382DFC2AADAA9CA5522D06ADF81DCC27CF25F3A57C2BA329F69AB9A819ABFF227416BC9DB3ACCF23DEABC22C0D2A13A5461C5A2A73AD9C29961ECC288429DD27E4293B2A4B2A502294A45B29B0A280A5D0A51FA34F2F81A1C921BBA0999EB6231AA5F1234CA872AB742370AD7E2CF39ECA253E251D9D11277EA4E12BD6294AAA7828432B902E2C2A27A8EC21CB2ACFA8D92A3E184B2E772EB8258B2C44A9D8190627E62AE41A4D24F72FCBA955A93AB0362D18A0A094B79C2C25F920AD9A77A42CAC0E2267A54AAC99ABC5A73D2C1DA84DA4509A4C2ACE2208203AAB5BA2B3AB432676A99B281A2488AB9FAA6F2CA48FB127D5ACF21EC22A442829A83D2E642056A823AC31A9822A33AB58A2CD1F799D3224B52A9326A82BD123E02C6426F12C9CA13DACBFAC0C2DD12827AC83AEDBAA6EA6499ADF294D9BA1ABF02CB49D78A9AFA991AC28AD092803AD22A7482A2F2E47A05C2C362C47AE30A987A9C51E4DA9EE2D331B35A9D3A5');
+INSERT INTO embedding VALUES (2, 'test-embedder', X'348D54A9C62BA02CE8A9ECA96F2C5EAAB0A8BCA8C8A201273F2B4DA82F2715A8E329ABAD962BC929CA28211E67A1E6A78B231C2DE22783A453A1AB2A77A67EAF159C34A5D424AD26B420BE22962A2F2F68AEDDA11E2A422BDBAA34A1462E172D12AE379DE5A21BA77B1F08A11E1F44280F2980A8C7AF69AE2029399C3FA0AE25D6A91EA47C259321B1A23717222AF4ADACA86AAA0F2CA5A39321499A162939A8FFA1F82DC32D3B2DE6A887A8B3A907AC42A408A8FB28229D17286CAF30A7E0ADF72C5A287928E0AA00AB352C9EAA30A9CD9F722C9FABBE23E2A009A491A2D92D2AAFF0A534AD0FA099AB900891AA68956231AB2C18A116ABD32AD92825AC8A2ED32904A9F9AAA9227AACA4A8A7A7C02A902885AC93A433A74B274DA801A2DCAB82A461A5F0016324F12892A124292DA4682384A939AD78A522AEC21A14AF911A2C2CA68D392433A625A810A91B2EACA3B4A8F027CAA9A7ABC2AFA9A3D026D724DD2A151DC8A919AA452779A5A6AEF3A6A3AC6CB1791E0C22DAAA39ADAF2009A727AD5B9476A8A52B962881A6D2AA7FACE9A1E324932DF025FD262AA776ADEC2D6EB000A32129BE253A9C85A173270D2A90AACF21162D2F2EC1A60B23DDAD672EACA8362AA8A3E427C228C0A8EB29AAA1E3A61A271B2F6B211120582F8DA1F6286BA987A733A4C0ABC7242DA819271A2CD4AA6F9C949C58ABA1A305A8262AECA0099FE32403AB63A74924A8AD632706A231A49524982B6018F2A827A4EE27112F81A0372C6B141CA80DAC2D25D62A6FAA34AAFF15E31AFB27BCA0402FBD2D172D9AA9D7A69827C21DBFAAAF214DA1082AE129BB272C2AC5ABD19B4BA174A85A28DCA17DA8E5A0A41E6E27E424C829B32B9BA86BA7C4242B28B52241A7E9AECDA4B82B002D5A2BBAA9DA222B9FF11F0E2A9A13E621462E3129022280A9A8AC2B2F0021412B38A60CAB882802A941A62EA7702B4A248AACC89C90AA67A4689D51239E26A62CC3AAFCA8BE29492E089B0D29A423B0A85B2DD0A278A1EA25AD241010EE2C412CEBA9D01AEDAB0BAC3A2A9AA6A5AA56A800AE7E2CCAAB07ACA92DF0A7');
+INSERT INTO box VALUES (1, 1, 0, 0.1, 0.2, 0.3, 0.4);
+INSERT INTO box VALUES (2, 1, 1, 0.5, 0.5, 0.9, 1.0);
+INSERT INTO box VALUES (3, 2, 0, 0.1, 0.2, 0.3, 0.4);
+INSERT INTO box VALUES (4, 2, 1, 0.5, 0.5, 0.9, 1.0);
+INSERT INTO seen VALUES (1, 1, 0.0, 20.0, 'sampled', NULL);
