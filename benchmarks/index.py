@@ -126,6 +126,7 @@ def _index_here(file: Path, *, home: Path) -> dict[str, Any]:
     from indexer.indexing import Request, index_paths
     from indexer.progress import Silent
     from indexer.questions import question_set
+    from tests.inline import looking
 
     spotter = Spotter()
     perception = spotter.perception  # closing the engine lets go of it, and of its clock
@@ -134,8 +135,7 @@ def _index_here(file: Path, *, home: Path) -> dict[str, Any]:
         home=home,
         library="benchmark",
         questions=question_set([]),
-        engine=lambda: spotter,
-        embedder=TextEmbedder,
+        executor=lambda: looking(lambda: spotter, TextEmbedder),
     )
     report = index_paths(request, reporter=Silent(sys.stderr))
     return {"report": report.document(), "engine_stages": perception.stage_seconds}

@@ -10,6 +10,7 @@
     ├── StorageError                    the database, its schema, a vector index
     │   └── HomeBusy                    another process is indexing into the home
     ├── EngineError                     a model that can't be loaded or run
+    │   └── OutOfMemory                 what it was asked is too much for its device
     ├── ExportError                     an export that can't be made or trusted
     └── TrainingError                   a training that can't go on
 
@@ -20,6 +21,7 @@ sentence.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 Path = str | bytes | os.PathLike[str]
 
@@ -46,6 +48,9 @@ class MediaError(ProofreelError):
         self.position_s = position_s
         where = "" if position_s is None else f" at {position_s:.3f} s"
         super().__init__(f"{printable(path)}{where}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), position_s=self.position_s), (self.path, self.reason)
 
 
 class Unreadable(MediaError):
@@ -78,6 +83,10 @@ class HomeBusy(StorageError):
 
 class EngineError(ProofreelError):
     """A model can't be loaded or run."""
+
+
+class OutOfMemory(EngineError):
+    """The device has too little memory for what was asked at once; less of it may do."""
 
 
 class ExportError(ProofreelError):

@@ -1,4 +1,4 @@
-"""The first half of `index`: every file under the paths is recognised and written down, and none is decoded.
+"""The first half of `index`: every file under the paths is recognised and written down.
 
 Gives what each file is; what is left to do with the videos among them is decided by `indexing`.
 """
@@ -6,20 +6,21 @@ Gives what each file is; what is left to do with the videos among them is decide
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding.errors import StorageError
-from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video, recognise, unusable
+from indexer.identify import Recognised, Unusable, is_as_it_was, promises_video, unusable
 from indexer.identity import Stamp
 from indexer.ledger import is_gone
 from indexer.library import FoundFile, Rejected, scan
 from indexer.progress import Reporter
 from indexer.report import FileReport
-from indexer.stopping import Stop, Stopped
-from indexer.timing import Stopwatch
 from storage import Database, FileFacts, KnownFile, Retention, ensure_video, mark_missing, record_file
+from storage.faults import point
+
+Recogniser = Callable[[Sequence[FoundFile]], Iterator[tuple[FoundFile, Recognised | Unusable]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +42,15 @@ class Catalogue:
         *,
         library_id: int,
         known: dict[str, KnownFile],
-        stopwatch: Stopwatch,
-        stop: Stop,
+        recognise: Recogniser,
         reporter: Reporter,
         retention: Retention | None = None,
     ) -> None:
+        """`recognise` opens files, and gives each with what it is as soon as that is known."""
         self._database = database
         self._library_id = library_id
         self._known = known
-        self._stopwatch = stopwatch
-        self._stop = stop
+        self._recognise = recognise
         self._reporter = reporter
         self._retention = retention
         self._paths: Sequence[Path] = ()
@@ -90,30 +90,36 @@ class Catalogue:
 
         A folder that was named and holds no video is a failure of its own. Raises StorageError, `Stopped`.
         """
-        items: list[Placed | FileReport] = []
-        for found in self._found:
+        known = {found.path: self._remembered(found) for found in self._found}
+        new = [found for found in self._found if isinstance(found, FoundFile) and known[found.path] is None]
+        for found, outcome in self._recognise(new):
             self._reporter.looking(found.path)
-            items.append(_rejected(found) if isinstance(found, Rejected) else self._look_at(found))
-            yield items[-1]
+            known[found.path] = self._recognised(found, outcome)
+        items = [item for item in known.values() if item is not None]
         self._mark_missing([*self._paths, *self._roots], seen={os.fspath(item.path) for item in items})
+        yield from items
         past = [f.path for f in self._found if isinstance(f, FoundFile) and self._is_past(f)]
         yield from _fruitless(self._paths, items, past=past)
 
-    def _look_at(self, found: FoundFile) -> Placed | FileReport:
+    def _remembered(self, found: FoundFile | Rejected) -> Placed | FileReport | None:
+        """What becomes of a file, where that is known without opening it."""
+        if isinstance(found, Rejected):
+            return _rejected(found)
         if self._retention is not None and self._retention.is_past(found.mtime_ns):
             return FileReport(path=found.path, status="skipped", reason=self._retention.told)
         known = self._known.get(os.fspath(found.path))
-        as_it_was = is_as_it_was(found, known)
-        if as_it_was and known is not None and known.video_id is not None:
+        if known is None or not is_as_it_was(found, known):
+            return None
+        if known.video_id is not None:
             return self._known_video(found, known, video_id=known.video_id)
-        if as_it_was and known is not None and not found.named and not promises_video(found.path):
+        if not found.named and not promises_video(found.path):
             return FileReport(path=found.path, status="skipped", reason=known.reason)
-        if self._stop.reason() == "disk":
-            raise Stopped
-        with self._stop.at_once():
-            outcome = recognise(found, stopwatch=self._stopwatch)
+        return None
+
+    def _recognised(self, found: FoundFile, outcome: Recognised | Unusable) -> Placed | FileReport:
+        known = self._known.get(os.fspath(found.path))
         if isinstance(outcome, Unusable):
-            return self._unusable(found, outcome, known if as_it_was else None)
+            return self._unusable(found, outcome, known if is_as_it_was(found, known) else None)
         try:
             return self._new_video(found, outcome, known)
         except StorageError:
@@ -135,6 +141,8 @@ class Catalogue:
                 _facts(found.path, outcome.stamp, video_id=video_id),
                 library_id=self._library_id,
             )
+            point("file:before-commit")
+        point("file:after-commit")
         new = known is None or known.video_id != video_id
         return Placed(path=found.path, video_id=video_id, stamp=outcome.stamp, new=new)
 

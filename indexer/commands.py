@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grounding.errors import StorageError, printable
 from grounding.plain import counted, plain
+from indexer.executors.choosing import ExecutorChoice
 from indexer.libraries import standing as standing_questions
 from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
 from indexer.metrics import metered
@@ -26,20 +28,16 @@ if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
     from indexer.asking import AskResult
-    from indexer.damage import CutOffVideo, DamagedVideo
     from indexer.embedding import Embedder
+    from indexer.executors import Executor
     from indexer.nightly import NightReport
     from indexer.report import IndexReport
-    from indexer.status import OpenJob, Status
 
 DEFAULT_LIBRARY = "default"
 DEFAULT_ENGINE = "spotter"
 KEEP_FREE_GB = 1.0
+PATIENCE_S = 300.0
 RETRY_CHOICES = ("quarantined",)
-MOST_LISTED = 20
-"""Lines of one kind that `status` prints for people; its JSON lists all."""
-
-T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
@@ -144,6 +142,24 @@ def index(
     retry: Annotated[
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that look at files at the same time; default: what fits."),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where files are looked at: here, or on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT|auto", help="The Ray cluster that --executor ray uses.")
+    ] = None,
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=1.0,
+            metavar="SECONDS",
+            help="End a process when nothing comes of its file for so long and ten times what is expected.",
+        ),
+    ] = PATIENCE_S,
     beside: Annotated[
         bool,
         typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
@@ -185,6 +201,8 @@ def index(
                 questions=question or [],
                 packs=pack or [],
                 choice=EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked),
+                where=ExecutorChoice(executor=executor, address=address, workers=workers),
+                patience_s=patience,
                 home=home,
                 database=database,
                 retry=retry is not None,
@@ -195,14 +213,8 @@ def index(
             if paths:
                 _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
             else:
-                told = index_configured(
-                    context,
-                    library=library,
-                    flags=flags,
-                    loader=engine_loader,
-                    embedder=load_embedder,
-                    stop=stop,
-                )
+                loader = partial(executor_loader, where=flags.where)
+                told = index_configured(context, library=library, flags=flags, loader=loader, stop=stop)
                 _tell_night(told, as_json=as_json, stop=stop)
     finally:  # a night that could not be is worth telling most of all
         tell_hooks(context.meta.get(HOOKS), home, since=started_at, url=database)
@@ -224,10 +236,10 @@ def _index_paths(
         library=library,
         questions=question_set([*(row.text for row in standing), *flags.questions]),
         standing=standing,
-        engine=engine_loader(flags.choice),
+        executor=executor_loader(flags.choice, where=flags.where),
         chosen=flags.choice.kept(),
-        embedder=load_embedder,
         retry_quarantined=flags.retry,
+        patience_s=flags.patience_s,
         retention=next(iter(kept), None),
         beside=flags.beside,
     )
@@ -285,15 +297,33 @@ def status(
 ) -> None:
     """What is indexed, what is pending, what was given up and why."""
     from indexer.status import read_status
+    from indexer.status_lines import print_status
 
     found = read_status(home, database=database)
     if as_json:
         _print_json(found.document())
     else:
-        _print_status(found)
+        print_status(found)
 
 
-def engine_loader(choice: EngineChoice) -> Callable[[], Engine]:
+def executor_loader(
+    choice: EngineChoice,
+    *,
+    where: ExecutorChoice = ExecutorChoice(),  # noqa: B008  # frozen
+) -> Callable[[], Executor]:
+    """What makes workers with the engine that was chosen. A wrong choice is a ValueError now."""
+    engine = engine_loader(choice)
+    return lambda: load_executor(engine, where=where, is_model=choice.model is not None)
+
+
+def load_executor(engine: Callable[..., Engine], *, where: ExecutorChoice, is_model: bool) -> Executor:
+    """Processes that look at files, each with an engine of its own."""
+    from indexer.executors.choosing import make_executor
+
+    return make_executor(where, engine=engine, embedder=load_embedder, is_model=is_model)
+
+
+def engine_loader(choice: EngineChoice) -> Callable[..., Engine]:
     """What makes the engine that was chosen. A wrong choice is a ValueError now, before any work."""
     from engines import check_engine
     from grounding.prompts import load_prompts
@@ -301,7 +331,7 @@ def engine_loader(choice: EngineChoice) -> Callable[[], Engine]:
     words = None if choice.prompts is None else load_prompts(choice.prompts)
     name, model, unchecked, rate_hz = choice.engine, choice.model, choice.unchecked, choice.rate_hz
     check_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
-    return lambda: load_engine(name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
+    return partial(load_engine, name, model=model, prompts=words, unchecked=unchecked, rate_hz=rate_hz)
 
 
 def load_engine(
@@ -311,18 +341,26 @@ def load_engine(
     prompts: PromptSet | None = None,
     unchecked: bool = False,
     rate_hz: float | None = None,
+    num_threads: int | None = None,
 ) -> Engine:
     """The engine that `--engine` names. ValueError for an unknown one, EngineError for a broken one."""
     from engines import load_engine
 
-    return load_engine(name, model=model, prompts=prompts, unchecked=unchecked, rate_hz=rate_hz)
+    return load_engine(
+        name,
+        model=model,
+        prompts=prompts,
+        unchecked=unchecked,
+        rate_hz=rate_hz,
+        num_threads=num_threads,
+    )
 
 
-def load_embedder() -> Embedder:
+def load_embedder(*, num_threads: int | None = None) -> Embedder:
     """What turns moments' texts into vectors."""
     from engines.embedding import TextEmbedder
 
-    return TextEmbedder()
+    return TextEmbedder(num_threads=num_threads)
 
 
 def _tell_night(report: NightReport, *, as_json: bool, stop: Stop) -> None:
@@ -396,58 +434,3 @@ def _may_miss(result: AskResult) -> list[str]:
         said.append(f"a frame every {result.interval_s:g} s{misses}")
     unseen = [(kind, result.coverage[kind]) for kind in ("damaged", "skipped")]
     return [*said, *(f"{seconds:.1f} s {kind}" for kind, seconds in unseen if seconds >= 0.05)]
-
-
-def _print_status(found: Status) -> None:
-    from indexer.states import states_lines
-
-    for library in found.libraries:
-        missing = f", {library.missing} missing" if library.missing else ""
-        print(
-            f"library {plain(library.name)}: {counted(library.files, 'file')}{missing}, "
-            f"{counted(library.videos, 'video')}, {library.seconds:.1f} s"
-        )
-    for run in found.runs:
-        seen = ", ".join(f"{seconds:.1f} s {kind}" for kind, seconds in run.coverage.items() if seconds)
-        kept_back = f", {counted(run.hidden_videos, 'video')} not in search" if run.hidden_videos else ""
-        print(
-            f"run {run.id}, engine {plain(run.engine)}: {seen or 'nothing looked at'}, "
-            f"{run.pending_seconds:.1f} s pending{kept_back}"
-        )
-    print(f"{counted(found.moments, 'moment')}, {found.pending_s:.1f} s pending in all")
-    for line in states_lines(found.states):
-        print(line)
-    _print_listed("pending", found.pending, _open_job)
-    _print_listed("pending", found.not_begun, lambda v: f"{_where(v.path)}: {v.seconds:.1f} s, not begun")
-    _print_listed("quarantined", found.quarantined, _open_job)
-    _print_listed("damaged", found.damaged, _damaged)
-    _print_listed("cut off", found.cut_off, _cut_off)
-    _print_listed("unusable", found.unusable, lambda file: f"{_where(file.path)}: {plain(file.reason)}")
-
-
-def _print_listed(kind: str, items: Sequence[T], told: Callable[[T], str]) -> None:
-    for item in items[:MOST_LISTED]:
-        print(f"{kind:12} {told(item)}")
-    if len(items) > MOST_LISTED:
-        print(f"{kind:12} and {len(items) - MOST_LISTED:,} more; --json lists all")
-
-
-def _open_job(job: OpenJob) -> str:
-    reason = f": {plain(job.reason)}" if job.reason else ""
-    return f"{_where(job.path)}: {counted(job.segments_left, 'segment')}{reason}"
-
-
-def _damaged(video: DamagedVideo) -> str:
-    from indexer.damage import told
-
-    return f"{_where(video.path)}: {told(video.damaged_s, seconds=video.seconds)}"
-
-
-def _cut_off(video: CutOffVideo) -> str:
-    return f"{_where(video.path)}: {video.missing_s:.1f} s are missing at its end"
-
-
-def _where(path: Path | None) -> str:
-    from indexer.report import shown
-
-    return "(no file)" if path is None else shown(path)

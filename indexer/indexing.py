@@ -11,27 +11,30 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engines.contract import ClipSpec, Engine, Question
+from engines.contract import ClipSpec, Question
 from grounding.errors import StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
 from indexer.catalogue import Catalogue, Placed
+from indexer.crew import Crew
 from indexer.damage import damaged_s_of, told
-from indexer.embedding import Embedder, Remembering
-from indexer.ledger import Standing, is_gone, lengths, paths_of_video, standings
+from indexer.executors import Executor
+from indexer.ledger import Standing, in_codec, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
 from indexer.nights import NightLog
+from indexer.orders import EngineFacts
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
+from indexer.tasks import Fate, Task
 from indexer.timing import Stopwatch
-from indexer.work import RETRY, Done, Task, Tools, Worker
+from indexer.work import RETRY, Shift, Tools
 from storage import (
     Database,
     Driver,
@@ -45,6 +48,7 @@ from storage import (
     plan_jobs,
     retry_quarantined,
 )
+from storage.faults import point
 from storage.generations import embedders, refresh_generation
 from storage.jobs import Asked
 from storage.reports import covered_s, library_named, stretches_to_do
@@ -53,29 +57,34 @@ from storage.switching import keep_beside, num_hidden
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
 NOT_BEGUN = f"not begun; {GO_ON}"
+PATIENCE_S = 300.0
+LABELLED_CODECS = ("av1",)
+"""What not every machine can decode: a worker that can has the codec as a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be indexed, and how. `engine` and `embedder` are made when they are first needed.
+    """What is to be indexed, and how. `executor` is made when the first file is to be opened; its workers'
+    hands are `indexer.looking.Looker`s.
 
     `chosen` is what was chosen of the engine; it is kept with every answer. `database` is the URL of the
     home's database where it is not the one that the home knows. `named`: the user gave these
     very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
     gone, also when they are not among the paths. `standing` questions are kept as such with the library
     and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
-    left out. `beside`: search goes on showing what other runs say of their videos until `proofreel switch`.
+    left out. `beside`: search goes on showing what other runs say of their videos until `proofreel switch`. A
+    worker of which nothing comes for `patience_s` and ten times what it took before is ended.
     """
 
     paths: Sequence[Path]
     home: Path
     library: str
     questions: Sequence[Question]
-    engine: Callable[[], Engine]
-    embedder: Callable[[], Embedder]
+    executor: Callable[[], Executor]
     chosen: Mapping[str, Any] = field(default_factory=dict)
     database: str | None = None
     retry_quarantined: bool = False
+    patience_s: float = PATIENCE_S
     named: bool = True
     roots: Sequence[Path] = ()
     standing: Sequence[StandingRow] = ()
@@ -93,12 +102,14 @@ class _Run:
     reporter: Reporter
     stop: Stop
     stopwatch: Stopwatch
+    crew: Crew
     log: NightLog
     seconds_of: dict[int, float] = field(default_factory=dict)
     files: list[FileReport] = field(default_factory=list)
     windows: dict[int, list[Span]] = field(default_factory=dict)
     num_moments: int = 0
     fault: str | None = None
+    place: dict[Path, int] = field(default_factory=dict)  # of each path in the scan
 
     def settle(self, report: FileReport) -> None:
         self.files.append(report)
@@ -110,7 +121,7 @@ class _Night:
     """A call with its engine; `run_id` is that way of answering in the database."""
 
     run: _Run
-    engine: Engine
+    engine: EngineFacts
     run_id: int
 
 
@@ -127,14 +138,21 @@ def index_paths(request: Request, *, reporter: Reporter, stop: Stop | None = Non
 
 def index_into(database: Database, request: Request, *, reporter: Reporter, stop: Stop) -> IndexReport:
     """`index_paths` for who holds the home's lock and has it open."""
-    started = time.monotonic()
-    stopwatch = Stopwatch()
+    started, stopwatch = time.monotonic(), Stopwatch()
+    crew = Crew(request.executor, patience_s=request.patience_s, stopwatch=stopwatch, stop=stop)
     with NightLog(database, library=request.library, stopwatch=stopwatch) as log:
         run = _Run(
-            request=request, database=database, reporter=reporter, stop=stop, stopwatch=stopwatch, log=log
+            request=request,
+            database=database,
+            reporter=reporter,
+            stop=stop,
+            stopwatch=stopwatch,
+            crew=crew,
+            log=log,
         )
         try:
-            with suppress(Stopped):  # what was committed is in the report, and `stop` says how it ended
+            # What was committed is in the report, and `stop` says how it ended.
+            with closing(crew), suppress(Stopped):
                 _index(run)
         except StorageError as error:
             if not run.num_moments and not any(run.windows.values()):
@@ -154,12 +172,12 @@ def _index(run: _Run) -> None:
         run.database,
         library_id=library_id,
         known=known,
-        stopwatch=run.stopwatch,
-        stop=run.stop,
+        recognise=run.crew.recognise,
         reporter=run.reporter,
         retention=run.request.retention,
     )
     catalogue.scan(run.request.paths, named=run.request.named, roots=run.request.roots)
+    run.place = {path: number for number, path in enumerate(catalogue.files)}
     try:
         _index_found(run, catalogue)
     except (Stopped, StorageError):
@@ -171,42 +189,36 @@ def _index(run: _Run) -> None:
 
 
 def _index_found(run: _Run, catalogue: Catalogue) -> None:
-    with ExitStack() as stack:
-        night: _Night | None = None
-        # Before new files are read, which takes long: what is asked of the others is kept whenever it ends.
-        if known := catalogue.known_videos:
-            night = stack.enter_context(_night(run))
-            _schedule(night, known)
-        placed = _take_stock(run, catalogue)
-        if not placed:
-            return
-        night = night or stack.enter_context(_night(run))
-        if fresh := {item.video_id for item in placed} - known:
-            _schedule(night, fresh)
-        tasks = _plan(night, placed)
-        if tasks:
-            _work(night, tasks)
+    night: _Night | None = None
+    # Before new files are read, which takes long: what is asked of the others is kept whenever it ends.
+    if known := catalogue.known_videos:
+        night = _night(run)
+        _schedule(night, known)
+    placed = _take_stock(run, catalogue)
+    if not placed:
+        return
+    night = night or _night(run)
+    if fresh := {item.video_id for item in placed} - known:
+        _schedule(night, fresh)
+    tasks = _plan(night, placed)
+    if tasks:
+        _work(night, tasks)
     if run.stop.disk_fault is None:  # a new index needs room beside the old one; searches do without it
         _refresh_vectors(run)
 
 
-@contextmanager
-def _night(run: _Run) -> Iterator[_Night]:
-    """The engine, made now and closed at the end, and the id of its way of answering."""
-    with run.stop.at_once():
-        engine = run.request.engine()
-    try:
-        run.log.uses(engine)
-        with run.database.writing() as session:
-            run_id = ensure_run(
-                session,
-                fingerprint=engine.fingerprint,
-                engine=engine.name,
-                config={"clip": asdict(engine.spec), **run.request.chosen},
-            )
-        yield _Night(run=run, engine=engine, run_id=run_id)
-    finally:
-        engine.close()
+def _night(run: _Run) -> _Night:
+    """The engine of the workers, and the id of its way of answering."""
+    engine = run.crew.facts()
+    run.log.uses(engine)
+    with run.database.writing() as session:
+        run_id = ensure_run(
+            session,
+            fingerprint=engine.fingerprint,
+            engine=engine.name,
+            config={"clip": asdict(engine.spec), **run.request.chosen},
+        )
+    return _Night(run=run, engine=engine, run_id=run_id)
 
 
 def _schedule(night: _Night, video_ids: Collection[int]) -> None:
@@ -219,7 +231,9 @@ def _schedule(night: _Night, video_ids: Collection[int]) -> None:
         if request.beside:
             keep_beside(session, video_ids, run_id=night.run_id)
         plan_jobs(session, video_ids, run_id=night.run_id, questions=questions)
+        point("plan:before-commit")
         hidden = num_hidden(session, video_ids, run_id=night.run_id)
+    point("plan:after-commit")
     if hidden:
         night.run.reporter.note(
             f"of {counted(hidden, 'video')} search shows another run's answers, not those of run "
@@ -244,6 +258,7 @@ def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
     with run.database.reading() as session:
         standing_of = standings(session, run_id=night.run_id)
         run.seconds_of = lengths(session)
+        labels = {id: frozenset({codec}) for codec in LABELLED_CODECS for id in in_codec(session, codec)}
     first: dict[int, Path] = {}
     for item in sorted(placed, key=lambda item: item.new):  # a path that was known before its copies
         first.setdefault(item.video_id, item.path)
@@ -253,7 +268,15 @@ def _plan(night: _Night, placed: Sequence[Placed]) -> list[Task]:
         if item.path != first[item.video_id]:
             run.settle(_same_as(run, item, first[item.video_id]))
         elif standing.is_pending:
-            tasks.append(Task(video_id=item.video_id, path=item.path, stamp=item.stamp))
+            tasks.append(
+                Task(
+                    video_id=item.video_id,
+                    path=item.path,
+                    stamp=item.stamp,
+                    length_s=run.seconds_of[item.video_id],
+                    labels=labels.get(item.video_id, frozenset()),
+                )
+            )
         else:
             run.settle(_nothing_to_do(run, item, standing))
     _announce(run, tasks, standing_of, spec=night.engine.spec)
@@ -305,59 +328,40 @@ def _work(night: _Night, tasks: Sequence[Task]) -> None:
 def _do_all(night: _Night, tasks: Sequence[Task], driver: Driver) -> None:
     run = night.run
     tools = Tools(
-        driver=driver,
         database=run.database,
+        driver=driver,
         run_id=night.run_id,
-        engine=night.engine,
-        embedder=Remembering(run.request.embedder),
+        crew=run.crew,
         stopwatch=run.stopwatch,
         stop=run.stop,
     )
-    worker = Worker(
-        tools, told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window))
+    shift = Shift(
+        tools,
+        told=lambda task, window: run.reporter.segment_done(task.path, seconds=_length(window)),
+        settled=lambda task, fate: _keep(run, task, fate),
     )
-    elsewhere: dict[Task, Done] = {}
-    for task in tasks:
-        done = _do(run, worker, task)
-        if done.state == "elsewhere":
-            elsewhere[task] = done
-        else:
-            _keep(run, task, done)
+    elsewhere = shift.do(tasks)
     # Where the other driver died, its work is left to us.
     ids = {task.video_id for task in elsewhere}
     gone = driver.outlived(ids, run_id=night.run_id, stopped=lambda: run.stop.reason() is not None)
-    for task, done in elsewhere.items():
-        _keep(run, task, _do(run, worker, task) if task.video_id in gone else done)
+    still = shift.do([task for task in elsewhere if task.video_id in gone])
+    for task, fate in elsewhere.items():
+        if task.video_id not in gone or task in still:
+            _keep(run, task, still.get(task, fate))
 
 
-def _do(run: _Run, worker: Worker, task: Task) -> Done:
-    done = Done()
-    try:
-        if run.stop.reason() is None:
-            worker.do(task, done)
-        else:
-            done.state = "stopped"
-    except Stopped:
-        done.state = "stopped"
-    except StorageError:
-        done.state = "stopped"
-        _keep(run, task, done)
-        raise
-    return done
+def _keep(run: _Run, task: Task, fate: Fate) -> None:
+    run.windows[task.video_id] = fate.windows
+    run.num_moments += fate.moments
+    run.settle(_settled(run, task, fate))
 
 
-def _keep(run: _Run, task: Task, done: Done) -> None:
-    run.windows[task.video_id] = done.windows
-    run.num_moments += done.moments
-    run.settle(_settled(run, task, done))
-
-
-def _settled(run: _Run, task: Task, done: Done) -> FileReport:
+def _settled(run: _Run, task: Task, fate: Fate) -> FileReport:
     seconds = run.seconds_of[task.video_id]
-    if done.state == "done":
+    if fate.state == "done":
         with run.database.reading() as session:
             damaged_s = damaged_s_of(session, task.video_id)
-        notes = [note for note in (done.note, told(damaged_s, seconds=seconds)) if note is not None]
+        notes = [note for note in (fate.note, told(damaged_s, seconds=seconds)) if note is not None]
         return FileReport(
             path=task.path,
             status="indexed",
@@ -365,13 +369,13 @@ def _settled(run: _Run, task: Task, done: Done) -> FileReport:
             seconds=seconds,
             damaged_s=damaged_s,
         )
-    if done.state == "elsewhere":
-        return FileReport(path=task.path, status="skipped", reason=done.reason, seconds=seconds)
-    if done.state == "stopped":
-        how_far = f"stopped after {counted(len(done.windows), 'segment')}; {GO_ON}"
-        reason = how_far if done.windows else NOT_BEGUN
+    if fate.state == "elsewhere":
+        return FileReport(path=task.path, status="skipped", reason=fate.reason, seconds=seconds)
+    if fate.state == "stopped":
+        how_far = f"stopped after {counted(len(fate.windows), 'segment')}; {GO_ON}"
+        reason = how_far if fate.windows else NOT_BEGUN
         return FileReport(path=task.path, status="skipped", reason=reason, seconds=seconds)
-    return FileReport(path=task.path, status="failed", reason=done.reason, seconds=seconds)
+    return FileReport(path=task.path, status="failed", reason=fate.reason, seconds=seconds)
 
 
 def _refresh_vectors(run: _Run) -> None:
@@ -396,7 +400,7 @@ def _report(run: _Run, *, wall_s: float) -> IndexReport:
     )
     return IndexReport(
         library=run.request.library,
-        files=tuple(run.files),
+        files=tuple(sorted(run.files, key=lambda report: run.place.get(report.path, len(run.place)))),
         totals=totals,
         ending="failed" if run.fault else run.stop.reason() or "complete",
         fault=run.fault or run.stop.disk_fault,

@@ -65,6 +65,11 @@ def lengths(session: Session) -> dict[int, float]:
     }
 
 
+def in_codec(session: Session, codec: str) -> set[int]:
+    """The ids of the videos that are coded so."""
+    return set(session.scalars(select(Video.id).where(Video.codec == codec)))
+
+
 def videos_pending(session: Session) -> set[int]:
     """The videos that have a job which is not done."""
     return set(session.scalars(select(Job.video_id).where(Job.state == "pending", ~replaced()).distinct()))

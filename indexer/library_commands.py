@@ -17,7 +17,8 @@ from indexer.metrics import Metered, Metrics
 from indexer.stopping import Stop
 
 if TYPE_CHECKING:
-    from engines.contract import Engine
+    from indexer.executors import Executor
+    from indexer.executors.choosing import ExecutorChoice
     from indexer.indexing import Request
     from indexer.nightly import NightReport
     from indexer.progress import Reporter
@@ -64,6 +65,8 @@ class IndexFlags:
     questions: list[str]
     packs: list[str]
     choice: EngineChoice
+    where: ExecutorChoice
+    patience_s: float
     home: Path
     database: str | None
     retry: bool
@@ -118,8 +121,8 @@ def request_of(
     home: Path,
     more_questions: Sequence[str],
     choice: EngineChoice,
-    loader: Callable[[EngineChoice], Callable[[], Engine]],
-    embedder: Callable[[], Any],
+    loader: Callable[[EngineChoice], Callable[[], Executor]],
+    patience_s: float,
     retry_quarantined: bool = False,
     beside: bool = False,
     paths: Sequence[Path] | None = None,
@@ -145,9 +148,9 @@ def request_of(
         questions=tuple(questions),
         standing=rows,
         retire_others=True,
-        engine=loader(choice),
+        executor=loader(choice),
         chosen=choice.kept(),
-        embedder=embedder,
+        patience_s=patience_s,
         retry_quarantined=retry_quarantined,
         beside=beside,
         retention=next(iter(retentions([library])), None),
@@ -159,8 +162,7 @@ def index_configured(
     *,
     library: str | None,
     flags: IndexFlags,
-    loader: Callable[[EngineChoice], Callable[[], Engine]],
-    embedder: Callable[[], Any],
+    loader: Callable[[EngineChoice], Callable[[], Executor]],
     stop: Stop,
 ) -> NightReport:
     """Index the libraries of the settings, or the one of this name. Raises ValueError before any work."""
@@ -178,7 +180,7 @@ def index_configured(
             more_questions=flags.questions,
             choice=flags.choice.of_library(item, given=by_hand),
             loader=loader,
-            embedder=embedder,
+            patience_s=flags.patience_s,
             retry_quarantined=flags.retry,
             beside=flags.beside,
         )

@@ -6,23 +6,15 @@ import resource
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
-from engines.contract import Engine
 from grounding.errors import StorageError
+from indexer.orders import EngineFacts
 from indexer.report import IndexReport, Stage
 from indexer.timing import Stopwatch
 from storage import Database
 from storage.nights import NightEnd, begin_night, end_night, name_engine
 from storage.paths import path_to_text
-
-
-@runtime_checkable
-class OnDevice(Protocol):
-    """An engine that can run on more than a CPU. `device_type`: "cpu", "cuda"."""
-
-    @property
-    def device_type(self) -> str: ...
 
 
 class NightLog:
@@ -38,11 +30,10 @@ class NightLog:
         with database.writing() as session:
             self._id = begin_night(session, library=library)
 
-    def uses(self, engine: Engine) -> None:
+    def uses(self, engine: EngineFacts) -> None:
         """Name the engine, and what it runs on."""
-        device = engine.device_type if isinstance(engine, OnDevice) else "cpu"
         with self._database.writing() as session:
-            name_engine(session, self._id, engine=engine.name, device=device)
+            name_engine(session, self._id, engine=engine.name, device=engine.device)
 
     def end(self, report: IndexReport) -> IndexReport:
         """Keep what the night did; gives the report back. A home that can't be written keeps the start."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engines.contract import ClipSpec, Question
+from grounding.evidence import Span
 from indexer.answering import Pairs
 from indexer.embedding import Remembering
 from indexer.evidence_rows import Asked, segment_rows
 from indexer.timing import Stopwatch
-from storage.rows import SegmentRows, StoredQuestion
+from storage.rows import AnswerRow, CoverageRow, SegmentRows, StoredQuestion
 from video.frames import Clip
 
 
@@ -30,6 +31,16 @@ def rows_of(
     rows = segment_rows(clip, asked, interval_s=interval_s(spec))
     with stopwatch.on("embed"):
         return embedder.with_vectors(rows)
+
+
+def skipped_rows(window: Span, questions: Sequence[StoredQuestion], *, reason: str) -> SegmentRows:
+    """The rows of a window that could not be looked at for a reason that will not go away."""
+    return SegmentRows(
+        answers=[
+            AnswerRow(question_id=q.id, raw="", text="", abstained=True, reason=reason) for q in questions
+        ],
+        coverage=[CoverageRow(span=window, kind="skipped", num_frames=0, reason=reason)],
+    )
 
 
 def as_asked(question: StoredQuestion) -> Question:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engines.contract import ClipSpec
 from grounding.evidence import Span
+from storage.faults import point
 from video.frames import Clip, FrameSource, VideoInfo
 from video.reader import open_video
 from video.sampling import grid, windows
@@ -129,6 +130,7 @@ def _read_all(
         try:
             source = source or open_video(path)
             clip = _read(source, cut, spec=spec)
+            point("worker:decoded")
         except Exception as caught:  # carried to the thread that asked, and raised or recorded there
             error = caught
             _close(source)

@@ -106,8 +106,8 @@ def _requests(
             home=home,
             more_questions=(),
             choice=choice,
-            loader=commands.engine_loader,
-            embedder=commands.load_embedder,
+            loader=commands.executor_loader,
+            patience_s=commands.PATIENCE_S,
             paths=paths,
         )
 

@@ -1,62 +1,44 @@
-"""One video's jobs, done as far as they go: segments read, looked at, and committed one by one.
+"""The work of a night: who looks at what, and what becomes of what they give.
 
-A segment is committed whole or stays pending; whatever goes wrong with one is kept with the attempt and does
-not stop the next. Two attempts that failed put the job in quarantine.
+Longest first, so that no worker is left alone with a long video at the end. Each segment is committed as it
+comes, whole, in a transaction of its own; whatever goes wrong with one is kept with the attempt and stops no
+other. Workers that raise, die or hang are charged to the job that they were at, once a run; two such attempts
+put it in quarantine. A worker that is lost through no fault of the job's is charged to nobody.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
 
-from engines.contract import Engine
-from grounding.errors import EngineError, MediaError, StorageError
+from sqlalchemy.orm import Session
+
+from grounding.errors import ProofreelError, StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
-from indexer.answering import Answered, answer_ahead
-from indexer.damage import told_cut_off
-from indexer.embedding import Remembering
-from indexer.identity import Stamp, check_unchanged
-from indexer.pipeline import as_asked, rows_of
-from indexer.reading import Cut, cut, plan, read_ahead
-from indexer.report import shown
+from indexer.attempts import MAX_ATTEMPTS, Attempt, Chunk, charge, chunks, put_on_record
+from indexer.crew import MAX_LOSSES, Crew, TimedOut, Told
+from indexer.executors import Died, Done, Lost, Needs, Piece, Raised, Ticket
+from indexer.orders import Examine, Examined, Failed, Gone, Look, Looked, Oversized, Refused
 from indexer.stopping import Stop, Stopped
+from indexer.tasks import Fate, Task
 from indexer.timing import Stopwatch
-from storage import (
-    Database,
-    Driver,
-    Lease,
-    LeaseLost,
-    commit_segment,
-    next_job,
-    quarantine_job,
-    record_attempt,
-)
-from storage.leases import is_ours
-from storage.rows import Outcome, PendingJob, PendingSegment, SegmentRows
-from video.frames import VideoInfo
-from video.probe import probe
-from video.stillness import Stillness, stillness
+from storage import Database, Driver, Lease, LeaseLost, commit_segment, next_job
+from storage.faults import point
+from storage.jobs import cost_rate, oldest_pending, split_segment
+from storage.leases import require
+from storage.rows import Outcome, PendingJob, PendingSegment
 
-MAX_ATTEMPTS = 2
 RETRY = "--retry quarantined tries again"
-MAX_FAILURES_IN_A_ROW = 3
-"""So many segments of one job that fail one after the other end the attempt: the rest would fail as well."""
+AGAIN = "run the same command again to retry"
+MARGIN = 10.0
+"""A window may take so many times what windows of its length took before, beyond the patience."""
 
 log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class Loadable(Protocol):
-    """An engine whose models can be loaded before the first clip."""
-
-    def load(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,265 +48,410 @@ class Tools:
     database: Database
     driver: Driver
     run_id: int
-    engine: Engine
-    embedder: Remembering
+    crew: Crew
     stopwatch: Stopwatch
     stop: Stop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A video with jobs that wait, and the path that it is read from."""
-
-    video_id: int
-    path: Path
-    stamp: Stamp
-
-
-State = Literal["done", "failed", "quarantined", "stopped", "elsewhere"]
-"""How far a task came; "elsewhere" means that another driver is at it, or has done it meanwhile."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Done:
-    """What became of a task. `windows` are those committed now.
-
-    `reason` is None when all went well; `note` is what the user should know also then.
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Case:
+    """A task that was begun, with the job of it that is ours. `windows` is how the file is cut, once it is
+    known.
     """
 
-    state: State = "done"
-    reason: str | None = None
-    note: str | None = None
-    windows: list[Span] = field(default_factory=list)
-    moments: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Attempt:
-    """One try at one job, as it goes."""
-
-    job: PendingJob
-    lease: Lease
     task: Task
-    started_at: datetime
-    started: float
-    num_committed: int = 0
-    failures: list[str] = field(default_factory=list)
-    failed_in_a_row: int = 0
-    lost: str | None = None  # why the file is no longer the one that was planned
-
-    @property
-    def is_hopeless(self) -> bool:
-        return self.lost is not None or self.failed_in_a_row >= MAX_FAILURES_IN_A_ROW
+    fate: Fate
+    lease: Lease | None
+    windows: tuple[Span, ...] = ()
+    attempt: Attempt | None = None
+    num_losses: int = 0
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-class Worker:
-    """Does tasks one after the other with the same tools."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Out:
+    """An order that is with a worker: for `chunk` of the case's attempt, or to examine the file (None)."""
 
-    def __init__(self, tools: Tools, *, told: Callable[[Task, Span], None]) -> None:
+    case: _Case
+    chunk: Chunk | None
+    left: dict[int, PendingSegment]
+    given: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)  # the last piece
+
+
+class Shift:
+    """Does all tasks of a run, and tells each one's fate as soon as it is known."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        told: Callable[[Task, Span], None],
+        settled: Callable[[Task, Fate], None],
+    ) -> None:
         """`told` is called once a segment, committed or failed, with its window."""
         self._tools = tools
         self._told = told
-        self._is_loaded = False
+        self._settled = settled
+        self._queues: dict[frozenset[str], deque[Task]] = {}
+        self._open: list[_Case] = []
+        self._out: dict[Ticket, _Out] = {}
+        self._elsewhere: dict[Task, Fate] = {}
+        self._is_draining = False
+        self._rate = 0.0
 
-    def do(self, task: Task, done: Done) -> None:
-        """Do every job of a task that is left, oldest first; what happens is kept in `done`.
+    def do(self, tasks: Sequence[Task]) -> dict[Task, Fate]:
+        """Work until nothing is left, or it is time to stop; gives those that another driver is at, which
+        are not settled.
 
-        Raises StorageError when the database can't go on, and `Stopped`; whatever else goes wrong is told.
+        Raises StorageError when the database can't go on, EngineError when the engine can't be had, and
+        `Stopped`. Also then every other task is settled.
         """
-        lease = self._claimed(task)
-        if lease is None:
-            owner = self._tools.driver.owner_of(video_id=task.video_id, run_id=self._tools.run_id)
-            how = "has done it meanwhile" if owner is None else f"({owner}) is at it"
-            done.state, done.reason = "elsewhere", f"another proofreel {how}"
-        while lease is not None:
-            try:
-                self._do_job(task, lease, done)
-            finally:
-                self._tools.driver.release(lease)
-            lease = self._claimed(task) if done.state in ("done", "quarantined") else None
+        for task in sorted(tasks, key=lambda task: -task.length_s):
+            self._queues.setdefault(task.labels, deque()).append(task)
+        self._rate, self._elsewhere = self._known_rate(), {}
+        try:
+            while self._open or any(self._queues.values()):
+                self._drain() if self._tools.stop.reason() else self._hand_out()
+                for event in self._tools.crew.wait() if self._out else ():
+                    self._on(event)
+        except Stopped:
+            self._leave(on_record=True)
+            raise
+        except ProofreelError:
+            self._leave(on_record=False)
+            raise
+        return self._elsewhere
+
+    def _known_rate(self) -> float:
+        with self._tools.database.reading() as session:
+            return cost_rate(session, run_id=self._tools.run_id) or 0.0
+
+    def _drain(self) -> None:
+        """Begin nothing more; what is with workers ends after the present segment."""
+        if not self._is_draining:
+            self._is_draining = True
+            for ticket in self._out:
+                self._tools.crew.finish(ticket)
+            for case in list(self._open):
+                if case.attempt is not None:
+                    case.attempt.cut_short()
+                    self._conclude_if_over(case)
+            self._leave_queued()
+
+    def _leave(self, *, on_record: bool) -> None:
+        """Tell what becomes of everything when the run ends at once. What is with workers is dropped."""
+        for case in self._open:
+            if on_record and case.attempt is not None:
+                put_on_record(self._tools.database, case.attempt, outcome="interrupted")
+            case.fate.state = "stopped"
+            self._settled(case.task, case.fate)
+        for task, fate in self._elsewhere.items():
+            self._settled(task, fate)
+        self._leave_queued()
+
+    def _leave_queued(self) -> None:
+        for queue in self._queues.values():
+            while queue:
+                self._settled(queue.popleft(), Fate(state="stopped"))
+
+    def _hand_out(self) -> None:
+        """Give out what there is room for: parts of what was begun before what was not."""
+        for case in self._open:
+            while (attempt := case.attempt) is not None and attempt.waiting:
+                needs = Needs(labels=case.task.labels, alone=attempt.num_losses > 0)
+                if not self._tools.crew.has_room(needs):
+                    return
+                self._look(case, attempt.waiting.popleft(), needs=needs)
+        while (task := self._next_task()) is not None:
+            case = _Case(task=task, fate=Fate(), lease=self._claimed(task))
+            self._open.append(case)
+            if case.lease is None:
+                owner = self._tools.driver.owner_of(video_id=task.video_id, run_id=self._tools.run_id)
+                how = "has done it meanwhile" if owner is None else f"({owner}) is at it"
+                case.fate.state, case.fate.reason = "elsewhere", f"another proofreel {how}"
+                self._close(case)
+            else:
+                self._examine(case)
 
     def _claimed(self, task: Task) -> Lease | None:
         """The oldest job of a task that waits and that no other driver has."""
         leases = self._tools.driver.claim(run_id=self._tools.run_id, video_ids=[task.video_id])
         return leases[0] if leases else None
 
-    def _do_job(self, task: Task, lease: Lease, done: Done) -> None:
-        try:
-            info, still = self._examined(task)
-        except Exception as error:
-            # No attempt is charged: the fault is this path's (gone, changed), not the content's.
-            done.state, done.reason = "failed", _reason(error)
+    def _next_task(self) -> Task | None:
+        """The longest one that a worker has room for."""
+        crew = self._tools.crew
+        able = [
+            queue for labels, queue in self._queues.items() if queue and crew.has_room(Needs(labels=labels))
+        ]
+        longest = max(able, key=lambda queue: queue[0].length_s, default=None)
+        return None if longest is None else longest.popleft()
+
+    def _examine(self, case: _Case) -> None:
+        task = case.task
+        needs = Needs(labels=task.labels, alone=case.num_losses > 0)
+        order = Examine(path=task.path, stamp=task.stamp)
+        ticket = self._tools.crew.submit(order, needs=needs, size_bytes=task.stamp.size_bytes)
+        self._out[ticket] = _Out(case=case, chunk=None, left={})
+
+    def _look(self, case: _Case, chunk: Chunk, *, needs: Needs) -> None:
+        assert case.attempt is not None
+        case.attempt.num_out += 1
+        task, windows = case.task, tuple(segment.window for segment in chunk)
+        order = Look(path=task.path, stamp=task.stamp, questions=case.attempt.job.questions, windows=windows)
+        longest_s = max(window.end_s - window.start_s for window in windows)
+        ticket = self._tools.crew.submit(
+            order,
+            needs=needs,
+            size_bytes=task.stamp.size_bytes,
+            allowance_s=MARGIN * self._rate * longest_s,
+        )
+        self._out[ticket] = _Out(case=case, chunk=chunk, left=dict(enumerate(chunk)))
+
+    def _on(self, event: Told) -> None:
+        out = self._out[event.ticket]
+        if isinstance(event, Piece):
+            self._on_examined(out.case, event.value) if out.chunk is None else self._on_piece(
+                out, event.value
+            )
             return
-        done.note = _cut_off(info)
-        job = self._next_job(task, lease, info, still, done=done)
-        if job is not None:
-            attempt = _Attempt(
-                job=job, lease=lease, task=task, started_at=datetime.now(UTC), started=time.perf_counter()
+        del self._out[event.ticket]
+        if out.chunk is None:
+            self._on_examine_over(out.case, event)
+        else:
+            self._on_look_over(out, event)
+
+    def _on_examined(self, case: _Case, value: Examined | Refused) -> None:
+        if isinstance(value, Refused):
+            # No attempt is charged: the fault is this path's (gone, changed), not the content's.
+            case.fate.state, case.fate.reason = "failed", value.reason
+        else:
+            case.windows, case.fate.note = value.windows, value.note
+
+    def _on_examine_over(self, case: _Case, event: Done | Raised | Died | Lost | TimedOut) -> None:
+        if isinstance(event, Done):
+            self._next_job(case) if case.fate.state == "done" else self._close(case)
+        elif isinstance(event, Lost) and self._is_draining:
+            case.fate.state = "stopped"
+            self._close(case)
+        elif isinstance(event, Lost) and case.num_losses < MAX_LOSSES:
+            case.num_losses += 1
+            self._examine(case)
+        elif isinstance(event, Lost):
+            case.fate.state, case.fate.reason = "failed", f"{event.reason}; {AGAIN}"
+            self._close(case)
+        else:
+            self._charge_unbegun(case, event)
+
+    def _charge_unbegun(self, case: _Case, event: Raised | Died | TimedOut) -> None:
+        """The file could not even be cut into windows: its oldest job is charged."""
+        outcome, reason = _as_outcome(event)
+        assert case.lease is not None
+        charged = charge(
+            self._tools.database,
+            case.lease,
+            outcome=outcome,
+            started_at=case.started_at,
+            cost_s=0.0,
+            reason=reason,
+        )
+        _tell(case.fate, reason, charged=charged)
+        self._close(case)
+
+    def _oldest_job(self, task: Task) -> int | None:
+        with self._tools.database.reading() as session:
+            return oldest_pending(session, video_id=task.video_id, run_id=self._tools.run_id)
+
+    def _next_job(self, case: _Case) -> None:
+        """Begin the next attempt, or close the case when no job is left or none may be begun."""
+        fate = case.fate
+        if self._is_draining and fate.state == "done" and self._oldest_job(case.task) is not None:
+            fate.state = "stopped"
+        job: PendingJob | None = None
+        while job is None and not self._is_draining and fate.state in ("done", "quarantined"):
+            case.lease = case.lease or self._claimed(case.task)
+            if case.lease is None:
+                break
+            job = self._begun(case, case.lease)
+            if job is None:
+                self._give_back(case)
+        if job is None or case.lease is None:
+            self._close(case)
+        else:
+            waiting = chunks(job.segments, shares=self._shares())
+            case.attempt = Attempt(job=job, lease=case.lease, task=case.task, waiting=waiting)
+
+    def _begun(self, case: _Case, lease: Lease) -> PendingJob | None:
+        """The leased job, cut into segments; None when nothing of it is left, or it can't be begun."""
+
+        def begin(session: Session) -> PendingJob | None:
+            job = next_job(
+                session,
+                video_id=case.task.video_id,
+                run_id=self._tools.run_id,
+                windows=case.windows,
+                lease=lease,
             )
-            self._try(attempt, info=info, still=still, done=done)
+            point("cut:before-commit")
+            return job
 
-    def _examined(self, task: Task) -> tuple[VideoInfo, Stillness]:
-        with self._tools.stop.at_once(), self._tools.stopwatch.on("probe"):
-            info = probe(task.path)
-            check_unchanged(task.path, task.stamp)
-            return info, stillness(info) if self._tools.engine.spec.skip_still else Stillness()
-
-    def _next_job(
-        self, task: Task, lease: Lease, info: VideoInfo, still: Stillness, *, done: Done
-    ) -> PendingJob | None:
         try:
-            windows = cut(info, self._tools.engine.spec, still=still)
-            return self._tools.database.write(
-                lambda session: next_job(
-                    session,
-                    video_id=task.video_id,
-                    run_id=self._tools.run_id,
-                    windows=windows,
-                    lease=lease,
-                )
-            )
+            job = self._tools.database.write(begin)
         except LeaseLost as error:
-            done.state, done.reason = "elsewhere", str(error)
+            case.fate.state, case.fate.reason = "elsewhere", str(error)
             return None
         except StorageError:
             raise
         except Exception as error:  # nothing was tried yet that could be charged
-            done.state, done.reason = "failed", _reason(error)
+            case.fate.state, case.fate.reason = "failed", f"{type(error).__name__}: {error}"
             return None
+        point("cut:after-commit")
+        return job
 
-    def _try(self, attempt: _Attempt, *, info: VideoInfo, still: Stillness, done: Done) -> None:
-        windows = [segment.window for segment in attempt.job.segments]
-        try:
-            cuts = plan(info, windows, spec=self._tools.engine.spec, still=still)
-        except Exception as error:
-            attempt.failures.append(_reason(error))
-            self._give_up(attempt, done)
-            return
-        try:
-            complete = self._do_segments(attempt, cuts, done=done)
-        except Stopped:
-            self._record(attempt, "interrupted")
-            raise
-        if attempt.lost is not None:
-            done.state, done.reason = "failed", attempt.lost
-            self._record(attempt, "lost", reason=attempt.lost)
-        elif attempt.failures:
-            self._give_up(attempt, done)
-        elif complete:
-            self._record(attempt, "done")
-        else:
-            done.state = "stopped"
-            self._record(attempt, "interrupted")
+    def _give_back(self, case: _Case) -> None:
+        if case.lease is not None:
+            self._tools.driver.release(case.lease)
+        case.lease = None
 
-    def _do_segments(self, attempt: _Attempt, cuts: Sequence[Cut], *, done: Done) -> bool:
-        """Whether every segment was tried."""
-        questions = [as_asked(question) for question in attempt.job.questions]
-        with read_ahead(attempt.task.path, cuts, spec=self._tools.engine.spec) as readings:
-            self._load_engine()  # while the first window is decoded
-            answers = answer_ahead(
-                readings, questions, engine=self._tools.engine, stopwatch=self._tools.stopwatch
-            )
-            with closing(answers):
-                for segment in attempt.job.segments:
-                    if self._tools.stop.reason() or attempt.is_hopeless:
-                        return False
-                    self._do_segment(segment, next(answers), attempt=attempt, done=done)
-        return True
+    def _shares(self) -> int:
+        """How many workers there are for each video that is left."""
+        num_left = len(self._open) + sum(map(len, self._queues.values()))
+        return max(self._tools.crew.executor.capacity // num_left, 1)
 
-    def _load_engine(self) -> None:
-        """Before the first clip: a missing model is no video's fault, and is raised as it is."""
-        engine = self._tools.engine
-        if not self._is_loaded and isinstance(engine, Loadable):
-            with self._tools.stop.at_once(), self._tools.stopwatch.on("load"):
-                engine.load()
-        self._is_loaded = True
+    def _on_piece(self, out: _Out, value: object) -> None:
+        attempt = out.case.attempt
+        assert attempt is not None
+        if isinstance(value, Looked):
+            self._commit(out, out.left.pop(value.number), value)
+        elif isinstance(value, Failed):
+            segment = out.left.pop(value.number)
+            attempt.failures.append(f"at {segment.window.start_s:.1f} s: {value.reason}")
+            log.info("segment", extra={**_facts(out, segment), "outcome": "raised"})
+            self._told(out.case.task, segment.window)
+        elif isinstance(value, Oversized):
+            self._halve(attempt, out.left.pop(value.number))
+        elif isinstance(value, Gone):
+            attempt.lose(value.reason)
+        elif isinstance(value, Refused):
+            attempt.give_up(value.reason, outcome="raised")
+        out.since = time.monotonic()
 
-    def _do_segment(
-        self, segment: PendingSegment, answered: Answered, *, attempt: _Attempt, done: Done
-    ) -> None:
-        self._tools.stopwatch.add("read", answered.reading.cost_s)
-        started = time.perf_counter()
-        facts = {"job": attempt.job.id, "video": attempt.job.video_id, "segment": segment.position}
+    def _commit(self, out: _Out, segment: PendingSegment, looked: Looked) -> None:
+        attempt, fate, tools = out.case.attempt, out.case.fate, self._tools
+        assert attempt is not None
+
+        def write(session: Session) -> bool:
+            is_ours = commit_segment(session, segment.id, looked.rows, lease=attempt.lease)
+            point("commit:before-commit")
+            return is_ours
+
         try:
-            # What was decoded belongs to this video only if the file is still the one that was hashed.
-            check_unchanged(attempt.task.path, attempt.task.stamp)
-        except MediaError as error:
-            attempt.lost = error.reason
-            return
-        try:
-            rows = self._rows(answered, attempt)
-            with self._tools.stopwatch.on("write"):
-                self._tools.database.write(
-                    lambda session: commit_segment(session, segment.id, rows, lease=attempt.lease)
-                )
+            with tools.stopwatch.on("write"):
+                is_ours = tools.database.write(write)
+            point("commit:after-commit")
         except LeaseLost as error:
-            attempt.lost = str(error)
+            attempt.lose(str(error))
             return
         except StorageError:
             raise
         except Exception as error:
-            attempt.failures.append(f"at {segment.window.start_s:.1f} s: {_reason(error)}")
-            attempt.failed_in_a_row += 1
-            log.info("segment", extra={**facts, "outcome": "raised"}, exc_info=error)
+            attempt.failures.append(f"at {segment.window.start_s:.1f} s: {type(error).__name__}: {error}")
         else:
-            attempt.num_committed += 1
-            attempt.failed_in_a_row = 0
-            done.windows.append(segment.window)
-            done.moments += sum(len(answer.moments) for answer in rows.answers)
-            cost_s = answered.reading.cost_s + time.perf_counter() - started
-            log.debug("segment", extra={**facts, "outcome": "done", "cost_s": round(cost_s, 4)})
-        self._told(attempt.task, segment.window)
+            log.debug("segment", extra={**_facts(out, segment), "outcome": "done"})
+            if is_ours:
+                attempt.num_committed += 1
+                fate.windows.append(segment.window)
+                fate.moments += sum(len(answer.moments) for answer in looked.rows.answers)
+        self._told(out.case.task, segment.window)
 
-    def _rows(self, answered: Answered, attempt: _Attempt) -> SegmentRows:
-        if answered.error is not None:
-            raise answered.error
-        assert answered.reading.clip is not None
-        return rows_of(
-            answered.reading.clip,
-            answered.pairs,
-            attempt.job.questions,
-            spec=self._tools.engine.spec,
-            embedder=self._tools.embedder,
-            stopwatch=self._tools.stopwatch,
-        )
+    def _halve(self, attempt: Attempt, segment: PendingSegment) -> None:
+        try:
+            with self._tools.database.writing() as session:
+                require(session, attempt.lease)
+                halves = split_segment(session, segment.id)
+        except LeaseLost as error:
+            attempt.lose(str(error))
+            return
+        if halves and not attempt.is_hopeless:
+            attempt.waiting.append(halves)
 
-    def _give_up(self, attempt: _Attempt, done: Done) -> None:
-        """Keep why the attempt failed; the last one allowed puts the job in quarantine."""
-        first, more = attempt.failures[0], len(attempt.failures) - 1
-        reason = f"{first} (and {more} more)" if more else first
-        charged = self._record(attempt, "raised", reason=reason)
-        if charged < MAX_ATTEMPTS:
-            done.state, done.reason = "failed", f"{reason}; run the same command again to retry"
+    def _on_look_over(self, out: _Out, event: Done | Raised | Died | Lost | TimedOut) -> None:
+        attempt = out.case.attempt
+        assert attempt is not None
+        attempt.num_out -= 1
+        attempt.cost_s += time.monotonic() - out.given
+        left = tuple(out.left.values())
+        if isinstance(event, Lost):
+            self._give_again(attempt, left, reason=event.reason)
+        elif isinstance(event, Done):
+            attempt.is_cut_short |= bool(left) and not event.complete
+            if left and event.complete:  # it ended itself: too many failures, or the file is gone
+                attempt.is_hopeless = True
+                attempt.waiting.clear()
         else:
-            done.state = "quarantined"
-            done.reason = f"in quarantine after {counted(charged, 'attempt')}: {reason}; {RETRY}"
+            outcome, reason = _as_outcome(event)
+            at = f"at {left[0].window.start_s:.1f} s: " if left else ""
+            attempt.give_up(f"{at}{reason}", outcome=outcome)
+        if self._is_draining:
+            attempt.cut_short()
+        self._conclude_if_over(out.case)
 
-    def _record(self, attempt: _Attempt, outcome: Outcome, *, reason: str | None = None) -> int:
-        """Store how the attempt ended, in quarantine when it was one too many; gives how many count."""
-        cost_s = time.perf_counter() - attempt.started
-        job = attempt.job
-        with self._tools.database.writing() as session:
-            if outcome == "raised" and not is_ours(session, attempt.lease):
-                outcome = "lost"  # another driver has the job, and its own attempt
-            charged = record_attempt(
-                session, job.id, outcome=outcome, started_at=attempt.started_at, cost_s=cost_s, reason=reason
-            )
-            if outcome == "raised" and charged >= MAX_ATTEMPTS:
-                quarantine_job(session, job.id, reason=reason or "")
-        facts = {"job": job.id, "video": job.video_id, "outcome": outcome, "cost_s": round(cost_s, 3)}
-        how_far = {"segments": attempt.num_committed, "segments_wanted": len(job.segments)}
-        log.info("job", extra={**facts, **how_far, "file": shown(attempt.task.path), "reason": reason})
-        return charged
+    def _give_again(self, attempt: Attempt, left: Chunk, *, reason: str) -> None:
+        attempt.num_losses += 1
+        if attempt.num_losses > MAX_LOSSES:
+            attempt.lose(f"{reason}, {attempt.num_losses} times over; {AGAIN}")
+        elif left and not attempt.is_hopeless:
+            attempt.waiting.appendleft(left)
+
+    def _conclude_if_over(self, case: _Case) -> None:
+        attempt, fate, database = case.attempt, case.fate, self._tools.database
+        assert attempt is not None
+        if not attempt.is_over:
+            return
+        case.attempt = None
+        if attempt.lost is not None:
+            fate.state, fate.reason = "failed", attempt.lost
+            put_on_record(database, attempt, outcome="lost", reason=attempt.lost)
+        elif attempt.failures:
+            charged = put_on_record(database, attempt, outcome=attempt.outcome, reason=attempt.reason)
+            _tell(fate, attempt.reason, charged=charged)
+        elif attempt.is_cut_short:
+            fate.state = "stopped"
+            put_on_record(database, attempt, outcome="interrupted")
+        else:
+            put_on_record(database, attempt, outcome="done")
+            self._rate = self._known_rate()
+        self._give_back(case)
+        self._next_job(case)
+
+    def _close(self, case: _Case) -> None:
+        self._give_back(case)
+        self._open.remove(case)
+        if case.fate.state == "elsewhere":
+            self._elsewhere[case.task] = case.fate
+        else:
+            self._settled(case.task, case.fate)
 
 
-def _cut_off(info: VideoInfo) -> str | None:
-    """What is said of a file whose header lists frames beyond its end."""
-    return told_cut_off(info.missing_s) if info.missing_s > 0 else None
+def _facts(out: _Out, segment: PendingSegment) -> dict[str, object]:
+    """What the log tells of a segment whose piece has come. `cost_s` is wall time since the one before."""
+    assert out.case.attempt is not None
+    job = out.case.attempt.job
+    cost_s = round(time.monotonic() - out.since, 4)
+    return {"job": job.id, "video": job.video_id, "segment": segment.position, "cost_s": cost_s}
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong, without the path, which stands beside it."""
-    if isinstance(error, MediaError):
-        return error.reason
-    return str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
+def _as_outcome(event: Raised | Died | TimedOut) -> tuple[Outcome, str]:
+    if isinstance(event, Raised):
+        return "raised", f"{type(event.error).__name__}: {event.error}"
+    return ("died" if isinstance(event, Died) else "timed_out"), event.reason
+
+
+def _tell(fate: Fate, reason: str, *, charged: int) -> None:
+    """Say in `fate` that an attempt failed, and what comes next when so many count."""
+    if charged < MAX_ATTEMPTS:
+        fate.state, fate.reason = "failed", f"{reason}; {AGAIN}"
+    else:
+        fate.state = "quarantined"
+        fate.reason = f"in quarantine after {counted(charged, 'attempt')}: {reason}; {RETRY}"

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from grounding.evidence import Box, Span
 from storage.clock import now
+from storage.faults import point
 from storage.jobs import finish_if_complete
 from storage.leases import Lease, lost
 from storage.painting import Stretch
@@ -61,6 +62,7 @@ def commit_segment(
     segment, or when `rows` doesn't answer each question of the job once; `LeaseLost` when the job went to
     another driver since `lease` was given.
     """
+    point("commit:begin")
     owner = _owner(session, segment_id)
     if lease is not None and owner.lease_token != lease.token:
         if _is_done(session, segment_id):  # by a try of ours that was cut off when it had come through
@@ -76,11 +78,14 @@ def commit_segment(
     )
     if won.rowcount != 1:
         return False
+    point("commit:after-claim")
     _require_every_question(session, owner, rows.answers)
     # An index of vectors covers all moments up to an id, so none may appear below it later.
     hold(session, Lock.MOMENTS)
     _insert_answers(session, owner, rows)
+    point("commit:after-answers")
     _insert_seen(session, owner, rows)
+    point("commit:after-seen")
     finish_if_complete(session, owner.job_id)
     return True
 

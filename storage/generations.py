@@ -26,6 +26,7 @@ from storage.clock import now
 from storage.database import Database
 from storage.embeddings import batches, first_dimension, latest_embedder
 from storage.failures import told
+from storage.faults import point
 from storage.postgres import Lock
 from storage.schema import Embedding, VectorGeneration
 
@@ -129,6 +130,7 @@ def _build(
         return None
     with db.reading() as session:
         index, last_moment_id = _built(session, embedder=embedder, dimension=dimension, factory=factory)
+    point("vectors:begin")
     folder = home / FOLDER
     path = folder / f"{last_moment_id}-{secrets.token_hex(6)}.faiss"
     with told(folder):
@@ -147,6 +149,8 @@ def _build(
         session.execute(insert(VectorGeneration), values)
         row = session.scalars(select(VectorGeneration).where(VectorGeneration.file_name == path.name)).one()
         kept = _forget_old(session, home, embedder=embedder, keep_previous=keep_previous)
+        point("vectors:before-commit")
+    point("vectors:after-commit")
     _remove_unnamed(folder, kept)
     return _generation(row, home)
 
@@ -236,6 +240,7 @@ def _write(index: Any, path: Path) -> str:
                 raise
             file.flush()
             os.fsync(file.fileno())
+        point("vectors:after-write")
         partial.replace(path)
         sync_folder(path.parent)
     finally:

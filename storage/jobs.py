@@ -23,13 +23,14 @@ from storage.leases import FREE, Lease, require
 from storage.listing import listed
 from storage.postgres import Lock, hold
 from storage.rows import CHARGED, Outcome, PendingJob, PendingSegment, StoredQuestion
-from storage.schema import Attempt, Job, JobQuestion, Question, Segment
+from storage.schema import Attempt, Job, JobQuestion, Question, Segment, Video
 from storage.text import storable
 
 Asked = tuple[str, str]
 """A question as (task, text)."""
 
 _RETRY = "retry"
+_REMEMBERED_COSTS = 200
 
 
 def question_set_hash(questions: Iterable[Asked]) -> str:
@@ -90,6 +91,51 @@ def next_job(
             return _pending(session, job_id, resumed=was_cut)
         finish_if_complete(session, job_id)
     return None
+
+
+def oldest_pending(session: Session, *, video_id: int, run_id: int) -> int | None:
+    """The id of the job that `next_job` would give."""
+    return session.scalar(
+        select(func.min(Job.id)).where(Job.video_id == video_id, Job.run_id == run_id, Job.state == "pending")
+    )
+
+
+def split_segment(session: Session, segment_id: int) -> tuple[PendingSegment, ...]:
+    """Put two halves in the place of a pending segment; none when it is no longer pending."""
+    job_id, start_s, end_s, state = session.execute(
+        select(Segment.job_id, Segment.start_s, Segment.end_s, Segment.state).where(Segment.id == segment_id)
+    ).one()
+    if state != "pending":
+        return ()
+    middle_s = (start_s + end_s) / 2
+    last = session.scalar(select(func.max(Segment.position)).where(Segment.job_id == job_id)) or 0
+    session.execute(update(Segment).where(Segment.id == segment_id).values(end_s=middle_s))
+    added = {"job_id": job_id, "position": last + 1, "start_s": middle_s, "end_s": end_s, "state": "pending"}
+    session.execute(insert(Segment), added)
+    halves = session.execute(
+        select(Segment.id, Segment.position, Segment.start_s, Segment.end_s)
+        .where(Segment.job_id == job_id, Segment.state == "pending")
+        .where((Segment.id == segment_id) | (Segment.position == last + 1))
+        .order_by(Segment.start_s)
+    )
+    return tuple(PendingSegment(id=id, position=p, window=Span(a, b)) for id, p, a, b in halves)
+
+
+def cost_rate(session: Session, *, run_id: int) -> float | None:
+    """Seconds of work a second of video, over the last jobs that were done under this run; None before one
+    was.
+    """
+    last = (
+        select(Attempt.cost_s, (Video.end_s - Video.start_s).label("length_s"))
+        .join(Job, Job.id == Attempt.job_id)
+        .join(Video, Video.id == Job.video_id)
+        .where(Job.run_id == run_id, Attempt.outcome == "done")
+        .order_by(Attempt.id.desc())
+        .limit(_REMEMBERED_COSTS)
+        .subquery()
+    )
+    cost_s, length_s = session.execute(select(func.sum(last.c.cost_s), func.sum(last.c.length_s))).one()
+    return cost_s / length_s if length_s else None
 
 
 def quarantine_job(session: Session, job_id: int, *, reason: str) -> None:
@@ -241,7 +287,7 @@ def _pending(session: Session, job_id: int, *, resumed: bool) -> PendingJob:
     segments = session.execute(
         select(Segment.id, Segment.position, Segment.start_s, Segment.end_s)
         .where(Segment.job_id == job_id, Segment.state == "pending")
-        .order_by(Segment.position)
+        .order_by(Segment.start_s)
     )
     total = session.scalar(select(func.count()).where(Segment.job_id == job_id)) or 0
     return PendingJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,37 @@ def _rows_on_server(home: Path, *, clocks: bool, runs: bool) -> dict[str, list[d
                 selected = [dict(row) for row in session.execute(sa.select(*kept)).mappings()]
                 found[name] = sorted(selected, key=lambda row: repr(tuple(row.values())))
     return found
+
+
+def content(home: Path) -> dict[str, list[str]]:
+    """The rows of every table but RUN_TABLES, sorted, with no trace of when and in which order they came.
+
+    In the place of an id stands a hash of the row that it names: two homes in which the same was found are
+    equal, whoever was first.
+    """
+    found = {name: of for name, of in rows(home, clocks=False, runs=False).items() if "_fts" not in name}
+    with sqlite3.connect(f"file:{home / 'proofreel.db'}?mode=ro", uri=True) as connection:
+        parents = {
+            name: {row[3]: row[2] for row in connection.execute(f'PRAGMA foreign_key_list("{name}")')}
+            for name in found
+        }
+    connection.close()
+    by_id = {name: {row["id"]: row for row in of if "id" in row} for name, of in found.items()}
+    known: dict[tuple[str, Any], str] = {}
+
+    def told(name: str, row: dict[str, Any]) -> str:
+        facts = {
+            column: named(parents[name][column], value) if column in parents[name] else value
+            for column, value in row.items()
+            if column != "id" or column in parents[name]
+        }
+        return repr(sorted(facts.items()))
+
+    def named(name: str, id: Any) -> Any:
+        if id is None or name not in by_id:
+            return id
+        if (name, id) not in known:
+            known[name, id] = hashlib.sha256(told(name, by_id[name][id]).encode()).hexdigest()[:16]
+        return known[name, id]
+
+    return {name: sorted(told(name, row) for row in of) for name, of in found.items()}

@@ -20,6 +20,7 @@ from indexer.report import IndexReport
 from indexer.stopping import Stop
 from tests.brightness import BrightnessEngine
 from tests.clips import Picture, make_clip
+from tests.inline import looking
 
 RATE_HZ = 10
 NOON = datetime(2026, 11, 23, 12, 0)
@@ -74,6 +75,7 @@ class Night:
     engine_options: dict[str, Any] = field(default_factory=dict)
     make: type[BrightnessEngine] = BrightnessEngine
     reporter: type[Silent] = Silent
+    workers: int = 1
 
     def run(
         self,
@@ -89,8 +91,7 @@ class Night:
             home=self.home,
             library=library,
             questions=question_set(questions),
-            engine=self._make_engine,
-            embedder=lambda: self.embedder,
+            executor=lambda: looking(self._make_engine, lambda: self.embedder, workers=self.workers),
             retry_quarantined=retry,
             beside=beside,
         )

@@ -6,12 +6,15 @@ import contextlib
 import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from indexer import commands
 from proofreel import cli
+from tests.inline import InlineExecutor, looking
 from tests.night_process import Outcome
 
 
@@ -41,11 +44,17 @@ def _code() -> int:
     return 0
 
 
+def _here(engine: Callable[..., Any], **_: Any) -> InlineExecutor:
+    return looking(engine, commands.load_embedder)
+
+
 @contextlib.contextmanager
 def _started_by(words: list[str]) -> Iterator[None]:
     """As a shell does it. `main` ends by exempting from collection what there is: this process goes on."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("sys.argv", words)
+        # Files are looked at here as well: a worker would load PyTorch anew.
+        patched.setattr(commands, "load_executor", _here)
         patched.setenv("COLUMNS", "200")
         for name in [name for name in os.environ if name.startswith("PROOFREEL_")]:
             patched.delenv(name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engines.qwen.shapes import TextShape
-from grounding.errors import EngineError
+from grounding.errors import OutOfMemory
 
 CACHE_SHARE = 0.9
 """Of the free memory, what a cache may take."""
@@ -83,7 +83,7 @@ class CachePool:
             self._spares.clear()
         free = free_bytes(self._device)
         if needed > free * CACHE_SHARE:
-            raise EngineError(
+            raise OutOfMemory(
                 f"{rows} answers of up to {length} tokens need {needed / 1e9:.1f} GB for their caches, and "
                 f"{free / 1e9:.1f} GB are free: ask fewer questions at once, or take fewer frames a window"
             )

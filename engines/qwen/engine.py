@@ -28,13 +28,17 @@ from engines.qwen.settings import QwenSettings
 from engines.qwen.shapes import COORDINATES
 from engines.qwen.words import Words
 from grounding.coordinates import Coordinates
-from grounding.errors import EngineError
+from grounding.errors import EngineError, OutOfMemory
 from grounding.prompts import PROOFREEL, PromptSet
 from video.frames import Clip
 
 _LIBRARIES = ("av", "numpy", "pillow", "tokenizers", "torch", "transformers")
 _PATIENCE, _MOST_PATIENCE_S = 0.05, 0.5  # of the last batch's time, waited for more clips
 _CODE_VERSION = 1  # raise it when a change of code changes answers
+
+
+_OUT_OF_MEMORY = ("out of memory", "allocate memory")
+"""What PyTorch, ONNX Runtime and TensorRT say of a device that is full, each with an error of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +80,7 @@ class QwenEngine:
         self._waiting: list[_Job] = []
         self._queue, self._turn = threading.Condition(), threading.Lock()
         self._patience_s = 0.0
+        self._most_at_once: int | None = None  # once the device was found to be too small for more
 
     @property
     def coordinates(self) -> Coordinates:
@@ -118,48 +123,53 @@ class QwenEngine:
     def answer(self, clip: Clip, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question, in order. Calls from several threads are answered as one batch.
 
-        Raises EngineError for a prompt that is longer than the engine holds.
+        Raises EngineError for a prompt that is longer than the engine holds, OutOfMemory for a clip that is
+        too much for the device by itself.
         """
         job = _Job(clip=clip, questions=questions)
         with self._queue:
             self._waiting.append(job)
             self._queue.notify_all()
         with self._turn:
-            if not job.done:
+            while not job.done:
                 self._serve()
         if job.error is not None:
             raise job.error
         return job.replies
 
     def _serve(self) -> None:
-        """Answer every waiting job; one that fails does not take the others with it."""
-        most = self.settings.clips_at_once
+        """Answer the jobs that wait, as many as fit; one that fails does not take the others with it."""
         with self._queue:
             # Worth a moment: whoever asks again after the last batch is on the way, and a batch of many
             # costs little more than a batch of one.
+            most = self._most_at_once or self.settings.clips_at_once
             self._queue.wait_for(lambda: len(self._waiting) >= most, timeout=self._patience_s)
-            jobs, self._waiting = self._waiting, []
+            jobs = self._waiting[: self._most_at_once]
+            self._waiting = self._waiting[len(jobs) :]
         started = time.perf_counter()
-        try:
-            answers = self.answer_many([job.clip for job in jobs], [job.questions for job in jobs])
-        except Exception as error:  # carried to whoever asked
-            if len(jobs) == 1:
-                jobs[0].error = error
-            else:
-                for job in jobs:
-                    self._alone(job)
-        else:
-            for job, replies in zip(jobs, answers, strict=True):
-                job.replies = replies
+        self._answer_all(jobs)
         for job in jobs:
             job.done = True
         self._patience_s = min(_PATIENCE * (time.perf_counter() - started), _MOST_PATIENCE_S)
 
-    def _alone(self, job: _Job) -> None:
+    def _answer_all(self, jobs: Sequence[_Job]) -> None:
+        """As one batch; in halves where the device has too little memory for it, from now on."""
         try:
-            (job.replies,) = self.answer_many([job.clip], [job.questions])
+            answers = self.answer_many([job.clip for job in jobs], [job.questions for job in jobs])
         except Exception as error:  # carried to whoever asked
-            job.error = error
+            if len(jobs) == 1:
+                jobs[0].error = as_out_of_memory(error) or error
+                return
+            halves = as_out_of_memory(error) is not None
+            error.__traceback__ = None  # whose frames hold the batch in the device's memory
+            size = len(jobs) // 2 if halves else 1
+            self._most_at_once = size if halves else self._most_at_once
+        else:
+            for job, replies in zip(jobs, answers, strict=True):
+                job.replies = replies
+            return
+        for first in range(0, len(jobs), size):
+            self._answer_all(jobs[first : first + size])
 
     def answer_many(
         self, clips: Sequence[Clip], questions: Sequence[Sequence[Question]]
@@ -227,3 +237,13 @@ def _seed(question: Question) -> int:
     """A number of the question's own, so that what is drawn for it does not depend on what else is asked."""
     digest = hashlib.sha256(f"{question.task}\0{question.text}".encode()).digest()
     return int.from_bytes(digest[:6], "big")
+
+
+def as_out_of_memory(error: Exception) -> OutOfMemory | None:
+    """What `error` means, when it is that the device has too little memory; else None."""
+    if isinstance(error, OutOfMemory):
+        return error
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _OUT_OF_MEMORY):
+        return OutOfMemory(f"too much for the device's memory: {text}")
+    return None

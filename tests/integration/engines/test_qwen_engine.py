@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engines import DESCRIBE, Question, Reply, check_engine, load_engine
 from engines.qwen.engine import QwenEngine
@@ -20,7 +21,7 @@ from engines.qwen.sampling import Sampling
 from engines.qwen.settings import QwenSettings
 from engines.qwen.shapes import FAMILIES
 from engines.transformers import load
-from grounding.errors import EngineError
+from grounding.errors import EngineError, OutOfMemory
 from grounding.evidence import Span
 from grounding.prompts import PROOFREEL, PromptSet
 from tests import tiny_qwen
@@ -112,6 +113,59 @@ def test_clips_asked_about_at_the_same_time_are_one_batch_with_the_same_answers(
         engine._turn.acquire()
 
     assert together == alone and batches == [4]
+
+
+def test_a_batch_too_large_for_the_device_is_halved_and_stays_so_with_the_same_answers(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(str(checkpoints["qwen3_vl"]), settings=SETTINGS)
+    clips = [clip(seed=seed) for seed in range(4)]
+    alone = [texts(engine.answer(one, QUESTIONS[:1])) for one in clips]
+    batches: list[int] = []
+    whole = engine.answer_many
+
+    def on_a_small_device(c: Sequence[Clip], q: Sequence[Sequence[Question]]) -> list[list[Reply]]:
+        batches.append(len(c))
+        if len(c) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return whole(c, q)
+
+    monkeypatch.setattr(engine, "answer_many", on_a_small_device)
+    for expected in ([4, 2, 1, 1, 2, 1, 1], [1, 1, 1, 1]):
+        batches.clear()
+        with engine._turn, ThreadPoolExecutor(len(clips)) as pool:  # held until all of them wait
+            waiting = [pool.submit(engine.answer, one, QUESTIONS[:1]) for one in clips]
+            while len(engine._waiting) < len(clips):
+                threading.Event().wait(0.001)
+            engine._turn.release()
+            together = [texts(future.result()) for future in waiting]
+            engine._turn.acquire()
+        assert together == alone and batches == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nand more"),
+        RuntimeError("[ONNXRuntimeError] : 6 : bfc_arena.cc Failed to allocate memory for requested buffer"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        MemoryError(),
+    ],
+)
+def test_a_clip_too_large_for_the_device_is_told_apart_from_other_failures(
+    said: Exception, engines: dict[str, QwenEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines["qwen3_vl"]
+
+    def fail(*_: object) -> list[list[Reply]]:
+        raise said
+
+    monkeypatch.setattr(engine, "answer_many", fail)
+    with pytest.raises(OutOfMemory, match="too much for the device's memory"):
+        engine.answer(clip(), QUESTIONS[:1])
+    said = ValueError("out of range")
+    with pytest.raises(ValueError, match="out of range"):
+        engine.answer(clip(), QUESTIONS[:1])
 
 
 def test_a_clip_that_fails_does_not_take_others_with_it(engines: dict[str, QwenEngine]) -> None:

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import night_process
-from tests.dumping import rows
+from tests.dumping import content, rows
 from tests.lamps import lamp_clip
 
 NUM_KILLS = 12
@@ -26,10 +26,10 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def undisturbed(folder: Path, home: Path) -> dict[str, list[dict[str, Any]]]:
+def undisturbed(folder: Path, home: Path) -> dict[str, list[str]]:
     done = night_process.run("index", folder, "--home", home)
     assert done.returncode == 0, done.stderr
-    return rows(home, clocks=False, runs=False)
+    return content(home)
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_killed_at_random_moments_and_resumed_the_rows_are_those_of_an_undisturb
     done = night_process.run("index", folder, "--home", home)
 
     assert done.returncode == 0, done.stderr
-    assert rows(home, clocks=False, runs=False) == undisturbed(folder, tmp_path / "quiet")
+    assert content(home) == undisturbed(folder, tmp_path / "quiet")
     with_vectors = rows(home)["vector_generation"]
     assert with_vectors and max(g["num_vectors"] for g in with_vectors) == len(rows(home)["embedding"])
 
@@ -96,7 +96,28 @@ def test_a_signal_ends_after_the_present_segment_and_the_next_run_goes_on(
     states = [row["state"] for row in rows(home)["segment"]]
     assert "done" in states and "pending" in states
     assert night_process.run("index", folder, "--home", home).returncode == 0
-    assert rows(home, clocks=False, runs=False) == undisturbed(folder, tmp_path / "quiet")
+    assert content(home) == undisturbed(folder, tmp_path / "quiet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.3, 0.6, 1.0])
+def test_ctrl_c_on_a_terminal_reaches_workers_that_are_starting_too_and_they_leave_it_to_the_driver(
+    folder: Path, tmp_path: Path, delay_s: float
+) -> None:
+    home = tmp_path / "stopped"
+    process = night_process.start("index", folder, "--home", home, clip_s=0.5, start_new_session=True)
+    while process.poll() is None and not (home / "proofreel.lock").exists():
+        time.sleep(0.01)
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "KeyboardInterrupt" not in err
+    assert "the same command goes on from here" in out
+    assert night_process.run_here("index", folder, "--home", home).returncode == 0
+    night_process.run_here("index", folder, "--home", tmp_path / "quiet")
+    assert content(home) == content(tmp_path / "quiet")
 
 
 def wait_for_segment(home: Path, process: subprocess.Popen[str]) -> None:

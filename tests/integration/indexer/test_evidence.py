@@ -14,6 +14,7 @@ from indexer.progress import Silent
 from indexer.questions import question_set
 from storage import Database
 from storage.schema import Claim, Moment
+from tests.inline import looking
 from tests.lamps import LetterEmbedder
 from tests.named import sample
 from video.packets import packet_index
@@ -36,8 +37,7 @@ def test_every_moment_lasts_and_every_claim_s_frame_is_on_display_in_its_moment(
             home=tmp_path,
             library="real",
             questions=question_set(QUESTIONS),
-            engine=lambda: load_engine("spotter"),
-            embedder=LetterEmbedder,
+            executor=lambda: looking(lambda: load_engine("spotter"), LetterEmbedder),
         ),
         reporter=Silent(sys.stderr),
     )

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -15,17 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grounding.errors import EngineError, StorageError
+from grounding.errors import EngineError, OutOfMemory, StorageError
 from indexer.asking import ask
 from indexer.progress import Lines, Silent
 from indexer.status import read_status
 from search.documents import show_document
 from search.showing import show
 from storage import Database, HomeLock, text_to_path
+from storage.checking import check
 from tests import night_process
-from tests.brightness import BrightnessEngine
+from tests.brightness import SPEC, BrightnessEngine
 from tests.clips import damage_packets, make_audio, make_clip
-from tests.dumping import rows
+from tests.dumping import content, rows
 from tests.lamps import After, Night, lamp_clip, statuses
 from tests.rows import add_video
 from video.frames import Clip, VideoInfo
@@ -139,7 +141,9 @@ def test_a_bad_file_stops_no_other(night: Night, folder: Path) -> None:
     assert states.count("pending") == 1
 
 
-@pytest.mark.parametrize("place", ["catalogue.ensure_video", "work.cut", "work.plan", "work.stillness"])
+@pytest.mark.parametrize(
+    "place", ["catalogue.ensure_video", "looking.cut", "looking.plan", "looking.stillness"]
+)
 def test_a_file_whose_facts_break_what_comes_before_the_first_frame_stops_no_other(
     night: Night, folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,3 +392,79 @@ def test_a_long_list_is_cut_for_people_and_whole_in_json(night: Night) -> None:
         "pending      and 1,005 more; --json lists all",
     ]
     assert len(told) == 25 and len(whole["not_begun"]) == 1_025 and whole["pending_seconds"] == 2_050.0
+
+
+def test_a_window_too_large_for_the_device_is_looked_at_in_halves(night: Night, folder: Path) -> None:
+    lamp_clip(folder / "a.mp4", seconds=16.0, lit=[(1.0, 2.5), (9.0, 12.0)])
+    night.engine_options = {
+        "spec": replace(SPEC, window_s=8.0, max_frames=64),
+        "on_clip": refuse_frames_above(20),
+    }
+    report = night.run(folder)
+
+    assert statuses(report) == {"a.mp4": "indexed"}
+    segments = sorted((r["start_s"], r["end_s"], r["state"]) for r in rows(night.home)["segment"])
+    assert segments == [(s, s + 4.0, "done") for s in (0.0, 4.0, 8.0, 12.0)]
+    assert {r["kind"] for r in rows(night.home)["coverage"]} == {"sampled"}
+    assert sorted((r["start_s"], r["end_s"]) for r in rows(night.home)["moment"]) == [(1.0, 2.5), (9.0, 12.0)]
+    assert [r["outcome"] for r in rows(night.home)["attempt"]] == ["done"]
+
+
+def test_a_window_too_large_for_the_device_however_short_is_skipped_and_says_why(
+    night: Night, folder: Path
+) -> None:
+    lamp_clip(folder / "a.mp4", seconds=8.0)
+    night.engine_options = {"spec": replace(SPEC, window_s=8.0), "on_clip": refuse_frames_above(0)}
+    report = night.run(folder, questions=["is a lamp lit?"])
+
+    assert statuses(report) == {"a.mp4": "indexed"}
+    covered = sorted((r["start_s"], r["end_s"], r["kind"], r["reason"]) for r in rows(night.home)["coverage"])
+    assert covered == [(s, s + 2.0, "skipped", "too many frames") for s in (0.0, 2.0, 4.0, 6.0)]
+    assert {(r["abstained"], r["reason"]) for r in rows(night.home)["answer"]} == {(1, "too many frames")}
+    with Database.open(night.home) as database:
+        assert check(database).findings == ()
+
+
+def refuse_frames_above(most: int) -> Callable[[Clip], None]:
+    def on_clip(clip: Clip) -> None:
+        if len(clip.images) > most:
+            raise OutOfMemory("too many frames")
+
+    return on_clip
+
+
+def test_a_long_video_is_shared_by_workers_in_parts_and_each_window_is_seen_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp_clip(folder / "a.mp4", seconds=12.0, lit=[(1.0, 2.5), (9.0, 11.0)])
+    whole, parted = Night(home=tmp_path / "whole"), Night(home=tmp_path / "parted")
+    whole.run(folder)
+    monkeypatch.setattr("indexer.attempts.CHUNK_S", 4.0)
+    parted.workers = 3
+    parted.run(folder)
+
+    assert content(parted.home) == content(whole.home)
+    assert sorted(len(engine.clips) for engine in parted.engines) == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("num_files", "clips"), [(1, [2, 2, 2]), (3, [6, 6, 6])])
+def test_a_video_is_shared_where_workers_would_else_have_nothing_to_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_files: int, clips: list[int]
+) -> None:
+    for number in range(num_files):
+        lamp_clip(folder / f"{number}.mp4", seconds=12.0, lit=[(1.0, 2.5 + number)])
+    monkeypatch.setattr("indexer.attempts.LEAST_CHUNK_S", 1.0)
+    night = Night(home=tmp_path / "home", workers=3)
+    night.run(folder)
+
+    assert sorted(len(engine.clips) for engine in night.engines) == clips
+
+
+def test_the_longest_video_is_begun_first(night: Night, folder: Path) -> None:
+    for name, seconds in {"a": 2.0, "b": 6.0, "c": 4.0}.items():
+        lamp_clip(folder / f"{name}.mp4", seconds=seconds)
+    report = night.run(folder)
+
+    names = [clip.path.name for engine in night.engines for clip in engine.clips]
+    assert list(dict.fromkeys(names)) == ["b.mp4", "c.mp4", "a.mp4"]
+    assert [file.path.name for file in report.files] == ["a.mp4", "b.mp4", "c.mp4"]  # as they were found

@@ -31,7 +31,7 @@ def test_after_the_given_time_no_segment_is_begun_and_the_next_run_goes_on(
     lamp_clip(folder / "b.mp4", seconds=2.0, lit=[(0.2, 0.7)])
     ticks = iter(range(100))
     noon = datetime(2026, 11, 23, 12, 0)
-    stop = Stop(until=noon + timedelta(seconds=4), clock=lambda: noon + timedelta(seconds=next(ticks)))
+    stop = Stop(until=noon + timedelta(seconds=6), clock=lambda: noon + timedelta(seconds=next(ticks)))
     report = night.run(folder, stop=stop)
 
     assert report.ending == "until" and not report.failed

@@ -32,6 +32,7 @@ from storage import HomeLock
 from tests import night_process
 from tests.brightness import BrightnessEngine
 from tests.dumping import rows
+from tests.inline import looking
 from tests.lamps import LetterEmbedder, lamp_clip
 
 PATIENCE_S = 30.0
@@ -64,8 +65,8 @@ class Following:
                 home=home,
                 more_questions=(),
                 choice=EngineChoice(engine="brightness", model=None, prompts=None),
-                loader=lambda choice: BrightnessEngine,
-                embedder=LetterEmbedder,
+                loader=lambda choice: lambda: looking(BrightnessEngine, LetterEmbedder),
+                patience_s=60.0,
                 paths=paths,
             ),
             settling=Settling(still_s=0.5),

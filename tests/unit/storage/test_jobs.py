@@ -30,6 +30,7 @@ from storage import (
     record_file,
     retry_quarantined,
 )
+from storage.jobs import cost_rate, split_segment
 from storage.schema import Base, BoxRow, Claim, Embedding, Job, Moment, Segment, TrackRow, Video
 from tests.rows import DESCRIBE, add_job, add_video, plan_job, segment_rows, unit_vectors, video_facts
 
@@ -244,3 +245,31 @@ def test_a_quarantined_job_is_left_alone_until_it_is_retried(session: Session) -
     assert session.execute(select(Job.state, Job.reason)).one() == ("quarantined", "it died")
     retry_quarantined(session, [job.video_id], run_id=job.run_id)
     assert add_job(session).id == job.id
+
+
+def test_a_segment_is_halved_once_and_only_while_it_is_pending(session: Session) -> None:
+    job = add_job(session)
+    first, second = job.segments[0], job.segments[1]
+    halves = split_segment(session, first.id)
+    a, b, middle = first.window.start_s, first.window.end_s, (first.window.start_s + first.window.end_s) / 2
+
+    assert [half.window for half in halves] == [Span(a, middle), Span(middle, b)]
+    again = next_job(session, video_id=job.video_id, run_id=job.run_id, windows=())
+    assert again is not None and [s.window for s in again.segments[:3]] == [
+        *(half.window for half in halves),
+        second.window,
+    ]
+    assert commit_segment(session, second.id, segment_rows(job.questions[0].id))
+    assert split_segment(session, second.id) == ()
+
+
+def test_what_a_second_of_video_costs_is_known_from_the_jobs_that_were_done_under_that_run(
+    session: Session,
+) -> None:
+    job = add_job(session)
+    assert cost_rate(session, run_id=job.run_id) is None
+    for outcome, cost_s in (("raised", 900.0), ("done", 30.0), ("done", 90.0)):
+        record_attempt(session, job.id, outcome=outcome, started_at=WHEN, cost_s=cost_s)  # type: ignore[arg-type]
+
+    assert cost_rate(session, run_id=job.run_id) == 1.0  # of two times 60 s
+    assert cost_rate(session, run_id=job.run_id + 1) is None
