@@ -28,7 +28,7 @@ Chunk = tuple[PendingSegment, ...]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Attempt:
-    """A try at `job`, ours by `lease`. `waiting` is what no worker has yet; `num_out` orders are with workers.
+    """A try at `job`, ours by `lease`. `waiting` is what no worker has; `num_out` orders are with workers.
 
     `failures` are charged, as `outcome`; `lost` says why the file is no longer the one that was planned.
     """

@@ -21,6 +21,7 @@ from engines.contract import ClipSpec, Question
 from grounding.errors import StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
+from indexer.cases import RETRY
 from indexer.catalogue import Catalogue, Placed
 from indexer.crew import Crew
 from indexer.damage import damaged_s_of, told
@@ -34,7 +35,7 @@ from indexer.report import FileReport, IndexReport, Totals, shown
 from indexer.stopping import Stop, Stopped
 from indexer.tasks import Fate, Task
 from indexer.timing import Stopwatch
-from indexer.work import RETRY, Shift, Tools
+from indexer.work import Shift, Tools
 from storage import (
     Database,
     Driver,

@@ -12,15 +12,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from grounding.errors import ProofreelError, StorageError
 from grounding.evidence import Span
-from grounding.plain import counted
-from indexer.attempts import MAX_ATTEMPTS, Attempt, Chunk, charge, chunks, put_on_record
+from indexer.attempts import Attempt, Chunk, charge, chunks, put_on_record
+from indexer.cases import AGAIN, Case, Out, as_outcome, facts, tell
 from indexer.crew import MAX_LOSSES, Crew, TimedOut, Told
 from indexer.executors import Died, Done, Lost, Needs, Piece, Raised, Ticket
 from indexer.orders import Examine, Examined, Failed, Gone, Look, Looked, Oversized, Refused
@@ -31,10 +30,8 @@ from storage import Database, Driver, Lease, LeaseLost, commit_segment, next_job
 from storage.faults import point
 from storage.jobs import cost_rate, oldest_pending, split_segment
 from storage.leases import require
-from storage.rows import Outcome, PendingJob, PendingSegment
+from storage.rows import PendingJob, PendingSegment
 
-RETRY = "--retry quarantined tries again"
-AGAIN = "run the same command again to retry"
 MARGIN = 10.0
 """A window may take so many times what windows of its length took before, beyond the patience."""
 
@@ -53,32 +50,6 @@ class Tools:
     stop: Stop
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Case:
-    """A task that was begun, with the job of it that is ours. `windows` is how the file is cut, once it is
-    known.
-    """
-
-    task: Task
-    fate: Fate
-    lease: Lease | None
-    windows: tuple[Span, ...] = ()
-    attempt: Attempt | None = None
-    num_losses: int = 0
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Out:
-    """An order that is with a worker: for `chunk` of the case's attempt, or to examine the file (None)."""
-
-    case: _Case
-    chunk: Chunk | None
-    left: dict[int, PendingSegment]
-    given: float = field(default_factory=time.monotonic)
-    since: float = field(default_factory=time.monotonic)  # the last piece
-
-
 class Shift:
     """Does all tasks of a run, and tells each one's fate as soon as it is known."""
 
@@ -94,8 +65,8 @@ class Shift:
         self._told = told
         self._settled = settled
         self._queues: dict[frozenset[str], deque[Task]] = {}
-        self._open: list[_Case] = []
-        self._out: dict[Ticket, _Out] = {}
+        self._open: list[Case] = []
+        self._out: dict[Ticket, Out] = {}
         self._elsewhere: dict[Task, Fate] = {}
         self._is_draining = False
         self._rate = 0.0
@@ -164,7 +135,7 @@ class Shift:
                     return
                 self._look(case, attempt.waiting.popleft(), needs=needs)
         while (task := self._next_task()) is not None:
-            case = _Case(task=task, fate=Fate(), lease=self._claimed(task))
+            case = Case(task=task, fate=Fate(), lease=self._claimed(task))
             self._open.append(case)
             if case.lease is None:
                 owner = self._tools.driver.owner_of(video_id=task.video_id, run_id=self._tools.run_id)
@@ -188,14 +159,14 @@ class Shift:
         longest = max(able, key=lambda queue: queue[0].length_s, default=None)
         return None if longest is None else longest.popleft()
 
-    def _examine(self, case: _Case) -> None:
+    def _examine(self, case: Case) -> None:
         task = case.task
         needs = Needs(labels=task.labels, alone=case.num_losses > 0)
         order = Examine(path=task.path, stamp=task.stamp)
         ticket = self._tools.crew.submit(order, needs=needs, size_bytes=task.stamp.size_bytes)
-        self._out[ticket] = _Out(case=case, chunk=None, left={})
+        self._out[ticket] = Out(case=case, chunk=None, left={})
 
-    def _look(self, case: _Case, chunk: Chunk, *, needs: Needs) -> None:
+    def _look(self, case: Case, chunk: Chunk, *, needs: Needs) -> None:
         assert case.attempt is not None
         case.attempt.num_out += 1
         task, windows = case.task, tuple(segment.window for segment in chunk)
@@ -207,7 +178,7 @@ class Shift:
             size_bytes=task.stamp.size_bytes,
             allowance_s=MARGIN * self._rate * longest_s,
         )
-        self._out[ticket] = _Out(case=case, chunk=chunk, left=dict(enumerate(chunk)))
+        self._out[ticket] = Out(case=case, chunk=chunk, left=dict(enumerate(chunk)))
 
     def _on(self, event: Told) -> None:
         out = self._out[event.ticket]
@@ -222,14 +193,14 @@ class Shift:
         else:
             self._on_look_over(out, event)
 
-    def _on_examined(self, case: _Case, value: Examined | Refused) -> None:
+    def _on_examined(self, case: Case, value: Examined | Refused) -> None:
         if isinstance(value, Refused):
             # No attempt is charged: the fault is this path's (gone, changed), not the content's.
             case.fate.state, case.fate.reason = "failed", value.reason
         else:
             case.windows, case.fate.note = value.windows, value.note
 
-    def _on_examine_over(self, case: _Case, event: Done | Raised | Died | Lost | TimedOut) -> None:
+    def _on_examine_over(self, case: Case, event: Done | Raised | Died | Lost | TimedOut) -> None:
         if isinstance(event, Done):
             self._next_job(case) if case.fate.state == "done" else self._close(case)
         elif isinstance(event, Lost) and self._is_draining:
@@ -244,9 +215,9 @@ class Shift:
         else:
             self._charge_unbegun(case, event)
 
-    def _charge_unbegun(self, case: _Case, event: Raised | Died | TimedOut) -> None:
+    def _charge_unbegun(self, case: Case, event: Raised | Died | TimedOut) -> None:
         """The file could not even be cut into windows: its oldest job is charged."""
-        outcome, reason = _as_outcome(event)
+        outcome, reason = as_outcome(event)
         assert case.lease is not None
         charged = charge(
             self._tools.database,
@@ -256,14 +227,14 @@ class Shift:
             cost_s=0.0,
             reason=reason,
         )
-        _tell(case.fate, reason, charged=charged)
+        tell(case.fate, reason, charged=charged)
         self._close(case)
 
     def _oldest_job(self, task: Task) -> int | None:
         with self._tools.database.reading() as session:
             return oldest_pending(session, video_id=task.video_id, run_id=self._tools.run_id)
 
-    def _next_job(self, case: _Case) -> None:
+    def _next_job(self, case: Case) -> None:
         """Begin the next attempt, or close the case when no job is left or none may be begun."""
         fate = case.fate
         if self._is_draining and fate.state == "done" and self._oldest_job(case.task) is not None:
@@ -282,7 +253,7 @@ class Shift:
             waiting = chunks(job.segments, shares=self._shares())
             case.attempt = Attempt(job=job, lease=case.lease, task=case.task, waiting=waiting)
 
-    def _begun(self, case: _Case, lease: Lease) -> PendingJob | None:
+    def _begun(self, case: Case, lease: Lease) -> PendingJob | None:
         """The leased job, cut into segments; None when nothing of it is left, or it can't be begun."""
 
         def begin(session: Session) -> PendingJob | None:
@@ -309,7 +280,7 @@ class Shift:
         point("cut:after-commit")
         return job
 
-    def _give_back(self, case: _Case) -> None:
+    def _give_back(self, case: Case) -> None:
         if case.lease is not None:
             self._tools.driver.release(case.lease)
         case.lease = None
@@ -319,7 +290,7 @@ class Shift:
         num_left = len(self._open) + sum(map(len, self._queues.values()))
         return max(self._tools.crew.executor.capacity // num_left, 1)
 
-    def _on_piece(self, out: _Out, value: object) -> None:
+    def _on_piece(self, out: Out, value: object) -> None:
         attempt = out.case.attempt
         assert attempt is not None
         if isinstance(value, Looked):
@@ -327,7 +298,7 @@ class Shift:
         elif isinstance(value, Failed):
             segment = out.left.pop(value.number)
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {value.reason}")
-            log.info("segment", extra={**_facts(out, segment), "outcome": "raised"})
+            log.info("segment", extra={**facts(out, segment), "outcome": "raised"})
             self._told(out.case.task, segment.window)
         elif isinstance(value, Oversized):
             self._halve(attempt, out.left.pop(value.number))
@@ -337,7 +308,7 @@ class Shift:
             attempt.give_up(value.reason, outcome="raised")
         out.since = time.monotonic()
 
-    def _commit(self, out: _Out, segment: PendingSegment, looked: Looked) -> None:
+    def _commit(self, out: Out, segment: PendingSegment, looked: Looked) -> None:
         attempt, fate, tools = out.case.attempt, out.case.fate, self._tools
         assert attempt is not None
 
@@ -358,7 +329,7 @@ class Shift:
         except Exception as error:
             attempt.failures.append(f"at {segment.window.start_s:.1f} s: {type(error).__name__}: {error}")
         else:
-            log.debug("segment", extra={**_facts(out, segment), "outcome": "done"})
+            log.debug("segment", extra={**facts(out, segment), "outcome": "done"})
             if is_ours:
                 attempt.num_committed += 1
                 fate.windows.append(segment.window)
@@ -376,7 +347,7 @@ class Shift:
         if halves and not attempt.is_hopeless:
             attempt.waiting.append(halves)
 
-    def _on_look_over(self, out: _Out, event: Done | Raised | Died | Lost | TimedOut) -> None:
+    def _on_look_over(self, out: Out, event: Done | Raised | Died | Lost | TimedOut) -> None:
         attempt = out.case.attempt
         assert attempt is not None
         attempt.num_out -= 1
@@ -390,7 +361,7 @@ class Shift:
                 attempt.is_hopeless = True
                 attempt.waiting.clear()
         else:
-            outcome, reason = _as_outcome(event)
+            outcome, reason = as_outcome(event)
             at = f"at {left[0].window.start_s:.1f} s: " if left else ""
             attempt.give_up(f"{at}{reason}", outcome=outcome)
         if self._is_draining:
@@ -404,7 +375,7 @@ class Shift:
         elif left and not attempt.is_hopeless:
             attempt.waiting.appendleft(left)
 
-    def _conclude_if_over(self, case: _Case) -> None:
+    def _conclude_if_over(self, case: Case) -> None:
         attempt, fate, database = case.attempt, case.fate, self._tools.database
         assert attempt is not None
         if not attempt.is_over:
@@ -415,7 +386,7 @@ class Shift:
             put_on_record(database, attempt, outcome="lost", reason=attempt.lost)
         elif attempt.failures:
             charged = put_on_record(database, attempt, outcome=attempt.outcome, reason=attempt.reason)
-            _tell(fate, attempt.reason, charged=charged)
+            tell(fate, attempt.reason, charged=charged)
         elif attempt.is_cut_short:
             fate.state = "stopped"
             put_on_record(database, attempt, outcome="interrupted")
@@ -425,33 +396,10 @@ class Shift:
         self._give_back(case)
         self._next_job(case)
 
-    def _close(self, case: _Case) -> None:
+    def _close(self, case: Case) -> None:
         self._give_back(case)
         self._open.remove(case)
         if case.fate.state == "elsewhere":
             self._elsewhere[case.task] = case.fate
         else:
             self._settled(case.task, case.fate)
-
-
-def _facts(out: _Out, segment: PendingSegment) -> dict[str, object]:
-    """What the log tells of a segment whose piece has come. `cost_s` is wall time since the one before."""
-    assert out.case.attempt is not None
-    job = out.case.attempt.job
-    cost_s = round(time.monotonic() - out.since, 4)
-    return {"job": job.id, "video": job.video_id, "segment": segment.position, "cost_s": cost_s}
-
-
-def _as_outcome(event: Raised | Died | TimedOut) -> tuple[Outcome, str]:
-    if isinstance(event, Raised):
-        return "raised", f"{type(event.error).__name__}: {event.error}"
-    return ("died" if isinstance(event, Died) else "timed_out"), event.reason
-
-
-def _tell(fate: Fate, reason: str, *, charged: int) -> None:
-    """Say in `fate` that an attempt failed, and what comes next when so many count."""
-    if charged < MAX_ATTEMPTS:
-        fate.state, fate.reason = "failed", f"{reason}; {AGAIN}"
-    else:
-        fate.state = "quarantined"
-        fate.reason = f"in quarantine after {counted(charged, 'attempt')}: {reason}; {RETRY}"
