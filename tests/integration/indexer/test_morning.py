@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -17,6 +18,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from sqlalchemy import select
 
 from grounding.errors import EngineError, StorageError
 from indexer.morning.collecting import Morning, morning
@@ -24,7 +26,8 @@ from indexer.morning.documents import report_document
 from indexer.morning.page import report_page
 from indexer.morning.text import report_lines
 from indexer.morning.times import between
-from storage import Database
+from storage import Database, StandingRow, keep_standing_questions
+from storage.schema import Library, Question
 from storage.seen import out_of_step
 from tests import night_process
 from tests.brightness import BrightnessEngine
@@ -116,17 +119,15 @@ def test_calls_that_had_nothing_to_do_take_one_line(night: Night, folder: Path) 
 
 def test_hits_come_by_severity_where_a_library_says_what_a_hit_means(night: Night, lamps: Path) -> None:
     night.run(lamps, questions=QUESTIONS)
-    with closing(sqlite3.connect(night.home / "proofreel.db")) as connection, connection:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS standing_question (id INTEGER PRIMARY KEY, library_id INTEGER,"
-            " question_id INTEGER, severity TEXT, reviewers INTEGER, blur BOOLEAN, since TEXT)"
-        )
-        for severity, text in (("low", QUESTIONS[0]), ("critical", QUESTIONS[1])):
-            connection.execute(
-                "INSERT INTO standing_question (library_id, question_id, severity, reviewers, blur, since)"
-                " SELECT 1, id, ?, 1, 0, '' FROM question WHERE text = ?",
-                (severity, text),
-            )
+    standing = [
+        StandingRow(task="", text=QUESTIONS[0], severity="low"),
+        StandingRow(task="", text=QUESTIONS[1], severity="critical"),
+    ]
+    with Database.open(night.home) as database, database.writing() as session:
+        asked = {text: task for task, text in session.execute(select(Question.task, Question.text))}
+        rows = [replace(row, task=asked[row.text]) for row in standing]
+        library_id = session.scalars(select(Library.id)).one()
+        keep_standing_questions(session, library_id, rows, retire_others=True)
     whole = document(told(night.home))
     lit = whole["hits_by_severity"]["low"]
     assert (

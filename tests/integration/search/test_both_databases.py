@@ -11,6 +11,7 @@ from engines.naming import NameMatcher
 from search import Filters, find
 from search.fulltext import held_by_any, matching
 from search.query import parse_query
+from search.scope import Scope
 from storage import Database
 from tests.archive import Film, Seen, embedder, make_home
 
@@ -67,9 +68,12 @@ def both(
         yield one, other
 
 
+EVERYTHING = Scope(library_id=None, spans=None, allowed=None, undated=0)
+
+
 def found(db: Database, expression: str) -> list[int]:
     with db.reading() as session:
-        return sorted(id for id, _ in matching(session, expression, allowed=None, most=100, k=100))
+        return sorted(id for id, _ in matching(session, expression, scope=EVERYTHING, most=100, k=100))
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
