@@ -2,95 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grounding.errors import StorageError, printable
-from grounding.plain import counted, plain
+from grounding.errors import StorageError
+from indexer import options
 from indexer.executors.choosing import ExecutorChoice
 from indexer.libraries import standing as standing_questions
 from indexer.library_commands import EngineChoice, IndexFlags, configured, index_configured, retentions
 from indexer.metrics import metered
 from indexer.morning import commands as morning_commands
 from indexer.morning.commands import HOOKS, tell_hooks
+from indexer.result_lines import print_answer, print_index, print_json, print_night
 from indexer.stopping import DiskFloor, Stop, next_time_of_day
 from indexer.switching import commands as switching_commands
 
 if TYPE_CHECKING:
     from engines.contract import Engine
     from grounding.prompts import PromptSet
-    from indexer.asking import AskResult
     from indexer.embedding import Embedder
     from indexer.executors import Executor
     from indexer.nightly import NightReport
-    from indexer.report import IndexReport
 
-DEFAULT_LIBRARY = "default"
-DEFAULT_ENGINE = "spotter"
-KEEP_FREE_GB = 1.0
-PATIENCE_S = 300.0
 RETRY_CHOICES = ("quarantined",)
-
-Home = Annotated[Path, typer.Option(help="The folder of the database and all else that is kept.")]
-Config = Annotated[Path | None, typer.Option(help="Settings file; default: proofreel.toml, found upwards.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        show_default=False,  # it may hold a password
-        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-EngineName = Annotated[
-    str, typer.Option(metavar="spotter|transformers|onnx|tensorrt", help="What looks at the frames.")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR|OWNER/NAME",
-        help="What the engine runs: a checkpoint (Qwen2.5-VL, Qwen3-VL), or the folder of an export.",
-    ),
-]
-Prompts = Annotated[
-    Path | None, typer.Option(metavar="FILE.toml", help="The words that the checkpoint was trained with.")
-]
-Unchecked = Annotated[
-    bool,
-    typer.Option("--unchecked", help="Run an export that no check has passed; its answers say so."),
-]
-Pack = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="safety|support|FILE.toml", help="Ask what this pack of standing questions asks; repeatable."
-    ),
-]
-KeepFree = Annotated[
-    float, typer.Option(metavar="GB", min=0.0, help="Stop while so much is free on the disk of the home.")
-]
-Verbose = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Log every job on standard error; with --log-format every segment."),
-]
-LogFormatName = Annotated[
-    str | None, typer.Option("--log-format", metavar="text|json", help="Log every job, a line each, so.")
-]
-MetricsPort = Annotated[
-    str | None,
-    typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics there while it runs."),
-]
-MetricsFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.prom", help="Write Prometheus metrics there, for node_exporter.")
-]
 
 
 def _path(text: str) -> Path:
@@ -130,48 +71,34 @@ def index(
         list[str] | None,
         typer.Option("--question", "-q", help="Ask this of every video too; repeatable."),
     ] = None,
-    pack: Pack = None,
-    engine: EngineName = DEFAULT_ENGINE,
-    model: Model = None,
-    prompts: Prompts = None,
-    unchecked: Unchecked = False,
-    keep_free_gb: KeepFree = KEEP_FREE_GB,
+    pack: options.Pack = None,
+    engine: options.EngineName = options.DEFAULT_ENGINE,
+    model: options.Model = None,
+    prompts: options.Prompts = None,
+    unchecked: options.Unchecked = False,
+    keep_free_gb: options.KeepFree = options.KEEP_FREE_GB,
     until: Annotated[
         str | None, typer.Option(metavar="HH:MM", help="Begin no new segment after this time of day.")
     ] = None,
     retry: Annotated[
         str | None, typer.Option(metavar="quarantined", help="Try again what was given up.")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that look at files at the same time; default: what fits."),
-    ] = None,
-    executor: Annotated[
-        str, typer.Option(metavar="local|ray", help="Where files are looked at: here, or on a Ray cluster.")
-    ] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT|auto", help="The Ray cluster that --executor ray uses.")
-    ] = None,
-    patience: Annotated[
-        float,
-        typer.Option(
-            min=1.0,
-            metavar="SECONDS",
-            help="End a process when nothing comes of its file for so long and ten times what is expected.",
-        ),
-    ] = PATIENCE_S,
+    workers: options.Workers = None,
+    executor: options.ExecutorName = options.DEFAULT_EXECUTOR,
+    address: options.Address = None,
+    patience: options.Patience = options.PATIENCE_S,
     beside: Annotated[
         bool,
         typer.Option("--beside", help="Search shows a new engine's answers only after `proofreel switch`."),
     ] = False,
-    metrics_port: MetricsPort = None,
-    metrics_file: MetricsFile = None,
-    log_format: LogFormatName = None,
-    home: Home = Path(".proofreel"),
-    database: DatabaseUrl = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
+    metrics_port: options.MetricsPort = None,
+    metrics_file: options.MetricsFile = None,
+    log_format: options.LogFormatName = None,
+    home: options.Home = Path(".proofreel"),
+    database: options.DatabaseUrl = None,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Look at every video under PATH..., once: a second run does only what is new.
 
@@ -211,7 +138,9 @@ def index(
                 as_json=as_json,
             )
             if paths:
-                _index_paths(context, paths, library=library or DEFAULT_LIBRARY, flags=flags, stop=stop)
+                _index_paths(
+                    context, paths, library=library or options.DEFAULT_LIBRARY, flags=flags, stop=stop
+                )
             else:
                 loader = partial(executor_loader, where=flags.where)
                 told = index_configured(context, library=library, flags=flags, loader=loader, stop=stop)
@@ -249,9 +178,9 @@ def _index_paths(
         if report.ending != "failed" and kept:
             prune_home(flags.home, kept, url=flags.database, reporter=told, stop=stop)
     if flags.as_json:
-        _print_json(report.document())
+        print_json(report.document())
     else:
-        _print_index(report)
+        print_index(report)
     if report.fault is not None:
         raise StorageError(report.fault)
     raise typer.Exit(_exit_code(bool(report.failed), stop))
@@ -260,15 +189,15 @@ def _index_paths(
 def ask(
     video: Annotated[Path, typer.Argument(readable=False, help="One video file.")],
     question: Annotated[str, typer.Argument(help="What you want to know of it.")],
-    engine: EngineName = DEFAULT_ENGINE,
-    model: Model = None,
-    prompts: Prompts = None,
-    unchecked: Unchecked = False,
+    engine: options.EngineName = options.DEFAULT_ENGINE,
+    model: options.Model = None,
+    prompts: options.Prompts = None,
+    unchecked: options.Unchecked = False,
     overlay: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4|FILE.png", help="Draw the proof into this file.")
     ] = None,
-    config: Config = None,
-    as_json: AsJson = False,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Answer one question about one file now, with its proof. Nothing is stored."""
     from indexer.asking import ask as ask_file
@@ -282,18 +211,16 @@ def ask(
     finally:
         used.close()
     if as_json:
-        _print_json(result.document())
+        print_json(result.document())
     else:
-        _print_answer(result)
-        if overlay is not None and result.overlay is None:
-            print("there is no proof to draw")
+        print_answer(result, wanted_overlay=overlay is not None)
 
 
 def status(
-    home: Home = Path(".proofreel"),
-    database: DatabaseUrl = None,
-    config: Config = None,
-    as_json: AsJson = False,
+    home: options.Home = Path(".proofreel"),
+    database: options.DatabaseUrl = None,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """What is indexed, what is pending, what was given up and why."""
     from indexer.status import read_status
@@ -301,7 +228,7 @@ def status(
 
     found = read_status(home, database=database)
     if as_json:
-        _print_json(found.document())
+        print_json(found.document())
     else:
         print_status(found)
 
@@ -365,13 +292,9 @@ def load_embedder(*, num_threads: int | None = None) -> Embedder:
 
 def _tell_night(report: NightReport, *, as_json: bool, stop: Stop) -> None:
     if as_json:
-        _print_json(report.document())
+        print_json(report.document())
     else:
-        for one in report.reports:
-            print(f"library {plain(one.library)}")
-            _print_index(one)
-        for name in report.not_begun:
-            print(f"library {plain(name)}: not begun; the same command goes on from here")
+        print_night(report)
     for fault in report.faults:
         print(f"proofreel: {fault}", file=sys.stderr)
     raise typer.Exit(_exit_code(report.failed, stop))
@@ -391,46 +314,3 @@ def logs(name: str | None, *, verbose: bool) -> AbstractContextManager[None]:
         return nullcontext()
     written = log_format(name or "text")
     return logging_to(sys.stderr, written, every_segment=verbose and name is not None)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document))
-
-
-def _print_index(report: IndexReport) -> None:
-    totals = report.totals
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(totals.files.items()))
-    print(f"{counted(len(report.files), 'file')}: {counts or 'none'}")
-    if totals.segments:
-        print(
-            f"{totals.video_seconds:.1f} s of video in {totals.wall_seconds:.1f} s "
-            f"({totals.times_real:.1f}x real time), {counted(totals.moments, 'moment')}"
-        )
-    if report.ending == "interrupted":
-        print("stopped by a signal; what is done is kept, the same command goes on from here")
-    elif report.ending == "until":
-        print("stopped at the given time; what is done is kept, the same command goes on from here")
-    elif report.ending == "disk":
-        print("stopped before the disk is full; what is done is kept, the same command goes on from here")
-
-
-def _print_answer(result: AskResult) -> None:
-    print(plain(result.answer.text))
-    for item in result.answer.evidence:
-        boxes = " ".join(f"[{b.x1:.3f} {b.y1:.3f} {b.x2:.3f} {b.y2:.3f}]" for b in item.claim.boxes)
-        sure = "" if item.confidence is None else f"  {item.confidence:.2f}"
-        print(f"  {item.time_s:9.3f} s  {plain(item.claim.subject)}  {boxes}{sure}")
-    looked_at = f"looked at {result.looked_at_s:.1f} of {result.seconds:.1f} s with {plain(result.engine)}"
-    print("; ".join([looked_at, *_may_miss(result)]))
-    if result.overlay is not None:
-        print(f"the proof is drawn in {printable(result.overlay)}")
-
-
-def _may_miss(result: AskResult) -> list[str]:
-    """How close the answer looked, and what it may have missed: between samples, where nothing was seen."""
-    said = []
-    if result.interval_s is not None:
-        misses = ", so what is shorter can be missed" if result.found_nothing else ""
-        said.append(f"a frame every {result.interval_s:g} s{misses}")
-    unseen = [(kind, result.coverage[kind]) for kind in ("damaged", "skipped")]
-    return [*said, *(f"{seconds:.1f} s {kind}" for kind, seconds in unseen if seconds >= 0.05)]

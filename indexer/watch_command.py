@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from indexer import commands
+from indexer import commands, options
+from indexer.executors.choosing import ExecutorChoice
 from indexer.libraries import LibrarySettings, chosen, places
 from indexer.library_commands import EngineChoice, configured, given, request_of
 from indexer.metrics import Metered, metered
@@ -29,10 +31,10 @@ def watch(
     libraries: Annotated[
         list[str] | None, typer.Argument(metavar="[LIBRARY...]", help="Which to follow; default: all.")
     ] = None,
-    engine: commands.EngineName = commands.DEFAULT_ENGINE,
-    model: commands.Model = None,
-    prompts: commands.Prompts = None,
-    unchecked: commands.Unchecked = False,
+    engine: options.EngineName = options.DEFAULT_ENGINE,
+    model: options.Model = None,
+    prompts: options.Prompts = None,
+    unchecked: options.Unchecked = False,
     still: Annotated[
         float,
         typer.Option(
@@ -47,15 +49,19 @@ def watch(
             help="Look through all folders so often: network shares tell no change.",
         ),
     ] = RESCAN_S,
-    keep_free_gb: commands.KeepFree = commands.KEEP_FREE_GB,
-    metrics_port: commands.MetricsPort = None,
-    metrics_file: commands.MetricsFile = None,
-    log_format: commands.LogFormatName = None,
-    home: commands.Home = Path(".proofreel"),
-    database: commands.DatabaseUrl = None,
-    config: commands.Config = None,
-    as_json: commands.AsJson = False,
-    verbose: commands.Verbose = False,
+    keep_free_gb: options.KeepFree = options.KEEP_FREE_GB,
+    workers: options.Workers = None,
+    executor: options.ExecutorName = options.DEFAULT_EXECUTOR,
+    address: options.Address = None,
+    patience: options.Patience = options.PATIENCE_S,
+    metrics_port: options.MetricsPort = None,
+    metrics_file: options.MetricsFile = None,
+    log_format: options.LogFormatName = None,
+    home: options.Home = Path(".proofreel"),
+    database: options.DatabaseUrl = None,
+    config: options.Config = None,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Index what comes into the libraries of the settings, as soon as it is written to its end.
 
@@ -70,12 +76,19 @@ def watch(
 
     require()
     choice = EngineChoice(engine=engine, model=model, prompts=prompts, unchecked=unchecked)
+    where = ExecutorChoice(executor=executor, address=address, workers=workers)
     by_hand = given(context)
     stop = Stop(floor=DiskFloor(home=home, keep_free_gb=keep_free_gb))
     watched = [
         Watched(
             library=library,
-            request=_requests(library, choice.of_library(library, given=by_hand), home=home),
+            request=_requests(
+                library,
+                home=home,
+                choice=choice.of_library(library, given=by_hand),
+                where=where,
+                patience_s=patience,
+            ),
             settling=Settling(still_s=still),
             places=places(library),
         )
@@ -96,7 +109,7 @@ def watch(
 
 
 def _requests(
-    library: LibrarySettings, choice: EngineChoice, *, home: Path
+    library: LibrarySettings, *, home: Path, choice: EngineChoice, where: ExecutorChoice, patience_s: float
 ) -> Callable[[Sequence[Path]], Request]:
     """What makes the request for some paths of the library. Raises ValueError for wrong settings now."""
 
@@ -106,8 +119,8 @@ def _requests(
             home=home,
             more_questions=(),
             choice=choice,
-            loader=commands.executor_loader,
-            patience_s=commands.PATIENCE_S,
+            loader=partial(commands.executor_loader, where=where),
+            patience_s=patience_s,
             paths=paths,
         )
 

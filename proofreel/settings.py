@@ -57,6 +57,10 @@ class IndexTable(_Table):
     pack: list[str] | None = None
     until: str | None = None
     keep_free_gb: float | None = Field(default=None, ge=0.0)
+    workers: int | None = Field(default=None, ge=1)
+    executor: str | None = None
+    address: str | None = None
+    patience: float | None = Field(default=None, ge=1.0)
     beside: bool | None = None
     metrics_port: str | None = None
     metrics_file: str | None = None
@@ -72,6 +76,10 @@ class WatchTable(_Table):
     still: float | None = Field(default=None, gt=0.0)
     rescan: float | None = Field(default=None, gt=0.0)
     keep_free_gb: float | None = Field(default=None, ge=0.0)
+    workers: int | None = Field(default=None, ge=1)
+    executor: str | None = None
+    address: str | None = None
+    patience: float | None = Field(default=None, ge=1.0)
     metrics_port: str | None = None
     metrics_file: str | None = None
     log_format: str | None = None

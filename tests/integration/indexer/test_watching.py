@@ -246,6 +246,31 @@ def test_the_command_goes_on_with_what_was_interrupted_and_a_signal_ends_it_well
 
 
 @pytest.mark.slow
+def test_the_command_looks_at_two_files_at_once_with_two_workers(drop: Path, tmp_path: Path) -> None:
+    settings = 'home = "home"\n[watch]\nworkers = 2\n[libraries.docks]\npaths = ["drop"]\n'
+    (tmp_path / "proofreel.toml").write_text(settings)
+    for number in range(2):
+        lamp_clip(drop / f"{number}.mp4", seconds=6.0, lit=[(1.0 + number, 2.5)])
+    line = ("watch", "--config", tmp_path / "proofreel.toml", "--still=0.5", "--json")
+    watch = night_process.start(*line, clip_s=1.0, preexec_fn=on_one_core)  # where one worker fits by itself
+    wait_until(lambda: num_half_done(tmp_path / "home") == 2, "both are begun and neither is done")
+    assert watch.stdout is not None
+    assert json.loads(watch.stdout.readline())["ending"] == "complete"
+    watch.send_signal(signal.SIGTERM)
+    _, err = watch.communicate(timeout=60)
+    assert watch.returncode == 0, err
+
+
+def test_an_executor_that_lacks_its_address_is_wrong_usage_before_anything_is_followed(
+    drop: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "proofreel.toml").write_text('home = "home"\n[libraries.docks]\npaths = ["drop"]\n')
+    done = night_process.run_here("watch", "--config", tmp_path / "proofreel.toml", "--executor=ray")
+    assert done.returncode == 2
+    assert "--executor ray and --address go together" in done.stderr and "watching" not in done.stderr
+
+
+@pytest.mark.slow
 def test_what_is_past_its_retention_goes_while_the_folder_is_watched(drop: Path, tmp_path: Path) -> None:
     old = lamp_clip(drop / "a.mp4")
     os.utime(old, (1e9, 1e9))
@@ -260,3 +285,17 @@ def segments(home: Path, state: str) -> int:
     if not (home / "proofreel.db").exists():
         return 0
     return sum(row["state"] == state for row in rows(home).get("segment", []))
+
+
+def num_half_done(home: Path) -> int:
+    """Jobs with a segment that is done and one that is not."""
+    if not (home / "proofreel.db").exists():
+        return 0
+    states: dict[int, set[str]] = {}
+    for row in rows(home).get("segment", []):
+        states.setdefault(row["job_id"], set()).add(row["state"])
+    return sum(len(found) == 2 for found in states.values())
+
+
+def on_one_core() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

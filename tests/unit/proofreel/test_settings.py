@@ -38,7 +38,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     [
         (
             '[index]\nlibary = "docks"\n',
-            "'index.libary'; allowed there: beside, engine, keep_free_gb, library",
+            "'index.libary'; allowed there: address, beside, engine, executor, ",
         ),
         (
             "[serch]\nlimit = 3\n",
