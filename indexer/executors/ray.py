@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Generator
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,7 +106,8 @@ class RayExecutor:
         self._owns = not ray.is_initialized()
         if self._owns:
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                with _sigterm_kept():
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise ValueError(
                     f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head`"
@@ -205,6 +208,17 @@ class RayExecutor:
 
     def _with(self, ticket: Ticket) -> _Worker:
         return next(worker for worker in self._workers if worker.ticket == ticket)
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """`ray.init` makes SIGTERM end the process at once, where the driver has a segment to finish."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _nodes() -> list[dict[str, Any]]:

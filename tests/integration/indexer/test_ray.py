@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -126,6 +128,35 @@ def index_on(address: str, folder: Path, home: Path, *, reporter: Silent) -> Ind
         patience_s=60.0,
     )
     return index_paths(request, reporter=reporter)
+
+
+def test_a_signal_ends_a_night_on_a_cluster_after_the_present_segment(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    clip = lamp_clip(tmp_path / "a.mp4", seconds=12.0)
+    with ray_cluster([{}]) as (cluster, _):
+        line = ("index", clip, "--home", home, "--executor=ray", f"--address={cluster.address}")
+        night = start_importable(*line, clip_s=1.0)
+        while night.poll() is None and "done" not in segments(home):
+            time.sleep(0.1)
+        night.send_signal(signal.SIGTERM)
+        out, err = night.communicate(timeout=60)
+
+    assert night.returncode == 143, err
+    assert "the same command goes on from here" in out
+    assert set(segments(home)) == {"done", "pending"}
+
+
+def start_importable(*args: str | Path, clip_s: float) -> subprocess.Popen[str]:
+    """As `night_process.start`, with an engine that other machines find by its name and not in `__main__`."""
+    code = "import sys; from tests.night_process import main; main(sys.argv[1:])"
+    line = [sys.executable, "-c", code, f"--clip-s={clip_s}", *args]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(line, cwd=night_process.ROOT, stdout=pipe, stderr=pipe, text=True)
+
+
+def segments(home: Path) -> list[str]:
+    found = rows(home) if (home / "proofreel.db").exists() else {}
+    return [row["state"] for row in found.get("segment", [])]
 
 
 def test_a_cluster_that_does_not_answer_is_wrong_usage(tmp_path: Path) -> None:
