@@ -123,9 +123,10 @@ def _index_here(file: Path, *, home: Path) -> dict[str, Any]:
     """What the command does, with the engine at hand so that its own clock can be read."""
     from engines.embedding import TextEmbedder
     from engines.spotter.engine import Spotter
-    from indexer.indexing import Request, index_paths
+    from indexer.indexing import index_paths
     from indexer.progress import Silent
     from indexer.questions import question_set
+    from indexer.request import Request
     from tests.inline import looking
 
     spotter = Spotter()

@@ -40,11 +40,12 @@ from indexer.executors.local import LocalExecutor
 from indexer.executors.sandbox import without_network
 from indexer.identify import Recognised
 from indexer.identity import Stamp
-from indexer.indexing import Request, index_paths
+from indexer.indexing import index_paths
 from indexer.looking import Looker
 from indexer.orders import EngineFacts, Examine, Examined, Introduce, Looked, Order, Recognise, Told
 from indexer.progress import Silent
 from indexer.questions import question_set
+from indexer.request import Request
 from storage import Database, ensure_library, ensure_run, plan_jobs
 from storage.clock import now
 from storage.paths import path_to_text

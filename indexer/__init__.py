@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from indexer.asking import AskResult, ask
-    from indexer.indexing import Request, index_paths
+    from indexer.indexing import index_paths
     from indexer.progress import Reporter
     from indexer.questions import as_question, question_set
     from indexer.report import FileReport, IndexReport, Totals
+    from indexer.request import Request
     from indexer.status import Status, read_status
     from indexer.stopping import Stop
 

@@ -152,9 +152,10 @@ def index(
 def _index_paths(
     context: typer.Context, paths: list[Path], *, library: str, flags: IndexFlags, stop: Stop
 ) -> None:
-    from indexer.indexing import Request, index_paths
+    from indexer.indexing import index_paths
     from indexer.nightly import prune_home
     from indexer.questions import question_set
+    from indexer.request import Request
 
     kept = retentions([x for x in configured(context) if x.name == library])
     standing = standing_questions([], flags.packs)

@@ -11,13 +11,12 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from engines.contract import ClipSpec, Question
+from engines.contract import ClipSpec
 from grounding.errors import StorageError
 from grounding.evidence import Span
 from grounding.plain import counted
@@ -25,13 +24,13 @@ from indexer.cases import RETRY
 from indexer.catalogue import Catalogue, Placed
 from indexer.crew import Crew
 from indexer.damage import damaged_s_of, told
-from indexer.executors import Executor
 from indexer.ledger import Standing, in_codec, is_gone, lengths, paths_of_video, standings
 from indexer.merging import join
 from indexer.nights import NightLog
 from indexer.orders import EngineFacts
 from indexer.progress import Reporter
 from indexer.report import FileReport, IndexReport, Totals, shown
+from indexer.request import Request
 from indexer.stopping import Stop, Stopped
 from indexer.tasks import Fate, Task
 from indexer.timing import Stopwatch
@@ -39,8 +38,6 @@ from indexer.work import Shift, Tools
 from storage import (
     Database,
     Driver,
-    Retention,
-    StandingRow,
     driving,
     ensure_library,
     ensure_run,
@@ -58,40 +55,8 @@ from storage.switching import keep_beside, num_hidden
 NEVER = Standing()
 GO_ON = "run the same command again to go on"
 NOT_BEGUN = f"not begun; {GO_ON}"
-PATIENCE_S = 300.0
 LABELLED_CODECS = ("av1",)
 """What not every machine can decode: a worker that can has the codec as a label."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is to be indexed, and how. `executor` is made when the first file is to be opened; its workers'
-    hands are `indexer.looking.Looker`s.
-
-    `chosen` is what was chosen of the engine; it is kept with every answer. `database` is the URL of the
-    home's database where it is not the one that the home knows. `named`: the user gave these
-    very paths, so that one that is no video is a failure; `roots` are folders in which missing files are
-    gone, also when they are not among the paths. `standing` questions are kept as such with the library
-    and, with `retire_others`, are all that it has; only `questions` are asked. Files past `retention` are
-    left out. `beside`: search goes on showing what other runs say of their videos until `proofreel switch`. A
-    worker of which nothing comes for `patience_s` and ten times what it took before is ended.
-    """
-
-    paths: Sequence[Path]
-    home: Path
-    library: str
-    questions: Sequence[Question]
-    executor: Callable[[], Executor]
-    chosen: Mapping[str, Any] = field(default_factory=dict)
-    database: str | None = None
-    retry_quarantined: bool = False
-    patience_s: float = PATIENCE_S
-    named: bool = True
-    roots: Sequence[Path] = ()
-    standing: Sequence[StandingRow] = ()
-    retire_others: bool = False
-    retention: Retention | None = None
-    beside: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

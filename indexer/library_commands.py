@@ -19,10 +19,10 @@ from indexer.stopping import Stop
 if TYPE_CHECKING:
     from indexer.executors import Executor
     from indexer.executors.choosing import ExecutorChoice
-    from indexer.indexing import Request
     from indexer.nightly import NightReport
     from indexer.progress import Reporter
     from indexer.report import IndexReport
+    from indexer.request import Request
     from storage import Retention
 
 
@@ -132,8 +132,8 @@ def request_of(
     Raises ValueError for settings that can't be used.
     """
     from engines.contract import DESCRIBE, Question
-    from indexer.indexing import Request
     from indexer.questions import as_question
+    from indexer.request import Request
 
     rows = standing_of(library)
     standing = [Question(task=row.task, text=row.text) for row in rows]  # type: ignore[arg-type]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from grounding.errors import EngineError, HomeBusy, StorageError
-from indexer.indexing import Request, index_into
+from indexer.indexing import index_into
 from indexer.progress import Reporter
 from indexer.report import Ending, IndexReport, Totals
+from indexer.request import Request
 from indexer.stopping import Stop, Stopped, StopReason
 from storage import Database, HomeLock, Pruned, Retention, driving, prune
 

@@ -1,7 +1,9 @@
-"""A video that has something left to do, and what became of it."""
+"""A video that has something left to do, those that wait for their turn, and what became of it."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -38,3 +40,28 @@ class Fate:
     note: str | None = None
     windows: list[Span] = field(default_factory=list)
     moments: int = 0
+
+
+class Waiting:
+    """Tasks that were not begun, longest first, apart by what a machine needs to be able to do for them."""
+
+    def __init__(self) -> None:
+        self._queues: dict[frozenset[str], deque[Task]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        for task in sorted(tasks, key=lambda task: -task.length_s):
+            self._queues.setdefault(task.labels, deque()).append(task)
+
+    def take_longest(self, has_room: Callable[[frozenset[str]], bool]) -> Task | None:
+        """The longest one whose labels have room; None where none has."""
+        able = [queue for labels, queue in self._queues.items() if queue and has_room(labels)]
+        longest = max(able, key=lambda queue: queue[0].length_s, default=None)
+        return None if longest is None else longest.popleft()
+
+    def take_all(self) -> Iterator[Task]:
+        for queue in self._queues.values():
+            while queue:
+                yield queue.popleft()

@@ -19,8 +19,8 @@ from indexer.metrics import Metered, metered
 from indexer.stopping import DiskFloor, Stop
 
 if TYPE_CHECKING:
-    from indexer.indexing import Request
     from indexer.nightly import NightReport
+    from indexer.request import Request
 
 STILL_S = 30.0
 RESCAN_S = 300.0

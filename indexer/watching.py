@@ -17,7 +17,6 @@ from pathlib import Path
 from grounding.errors import HomeBusy, StorageError
 from indexer.identify import is_as_it_was
 from indexer.identity import Stamp
-from indexer.indexing import Request
 from indexer.ledger import is_gone, videos_pending
 from indexer.libraries import LibrarySettings, Places, places
 from indexer.library import FoundFile, Identity, scan
@@ -25,6 +24,7 @@ from indexer.library_commands import retentions
 from indexer.listening import Ears
 from indexer.nightly import NightReport, index_libraries
 from indexer.progress import Reporter
+from indexer.request import Request
 from indexer.settling import Settling
 from indexer.stopping import Stop, Stopped
 from storage import Database, KnownFile, known_files

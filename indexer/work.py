@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from indexer.crew import MAX_LOSSES, Crew, TimedOut, Told
 from indexer.executors import Died, Done, Lost, Needs, Piece, Raised, Ticket
 from indexer.orders import Examine, Examined, Failed, Gone, Look, Looked, Oversized, Refused
 from indexer.stopping import Stop, Stopped
-from indexer.tasks import Fate, Task
+from indexer.tasks import Fate, Task, Waiting
 from indexer.timing import Stopwatch
 from storage import Database, Driver, Lease, LeaseLost, commit_segment, next_job
 from storage.faults import point
@@ -64,7 +63,7 @@ class Shift:
         self._tools = tools
         self._told = told
         self._settled = settled
-        self._queues: dict[frozenset[str], deque[Task]] = {}
+        self._waiting = Waiting()
         self._open: list[Case] = []
         self._out: dict[Ticket, Out] = {}
         self._elsewhere: dict[Task, Fate] = {}
@@ -78,11 +77,10 @@ class Shift:
         Raises StorageError when the database can't go on, EngineError when the engine can't be had, and
         `Stopped`. Also then every other task is settled.
         """
-        for task in sorted(tasks, key=lambda task: -task.length_s):
-            self._queues.setdefault(task.labels, deque()).append(task)
+        self._waiting.add(tasks)
         self._rate, self._elsewhere = self._known_rate(), {}
         try:
-            while self._open or any(self._queues.values()):
+            while self._open or self._waiting:
                 self._drain() if self._tools.stop.reason() else self._hand_out()
                 for event in self._tools.crew.wait() if self._out else ():
                     self._on(event)
@@ -122,9 +120,8 @@ class Shift:
         self._leave_queued()
 
     def _leave_queued(self) -> None:
-        for queue in self._queues.values():
-            while queue:
-                self._settled(queue.popleft(), Fate(state="stopped"))
+        for task in self._waiting.take_all():
+            self._settled(task, Fate(state="stopped"))
 
     def _hand_out(self) -> None:
         """Give out what there is room for: parts of what was begun before what was not."""
@@ -153,11 +150,7 @@ class Shift:
     def _next_task(self) -> Task | None:
         """The longest one that a worker has room for."""
         crew = self._tools.crew
-        able = [
-            queue for labels, queue in self._queues.items() if queue and crew.has_room(Needs(labels=labels))
-        ]
-        longest = max(able, key=lambda queue: queue[0].length_s, default=None)
-        return None if longest is None else longest.popleft()
+        return self._waiting.take_longest(lambda labels: crew.has_room(Needs(labels=labels)))
 
     def _examine(self, case: Case) -> None:
         task = case.task
@@ -287,7 +280,7 @@ class Shift:
 
     def _shares(self) -> int:
         """How many workers there are for each video that is left."""
-        num_left = len(self._open) + sum(map(len, self._queues.values()))
+        num_left = len(self._open) + len(self._waiting)
         return max(self._tools.crew.executor.capacity // num_left, 1)
 
     def _on_piece(self, out: Out, value: object) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.indexing import Request, index_paths
+from indexer.indexing import index_paths
 from indexer.progress import Reporter, Silent
 from indexer.questions import question_set
 from indexer.report import IndexReport
+from indexer.request import Request
 from indexer.stopping import Stop
 from tests.brightness import BrightnessEngine
 from tests.clips import Picture, make_clip

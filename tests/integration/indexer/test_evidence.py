@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from engines import load_engine
-from indexer.indexing import Request, index_paths
+from indexer.indexing import index_paths
 from indexer.progress import Silent
 from indexer.questions import question_set
+from indexer.request import Request
 from storage import Database
 from storage.schema import Claim, Moment
 from tests.inline import looking

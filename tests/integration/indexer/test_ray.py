@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from indexer.executors import Lost, Needs
-from indexer.indexing import Request, index_paths
+from indexer.indexing import index_paths
 from indexer.looking import Looker
 from indexer.progress import Silent
 from indexer.questions import question_set
 from indexer.report import IndexReport
+from indexer.request import Request
 from tests import night_process
 from tests.dumping import content, rows
 from tests.hands import Hand
