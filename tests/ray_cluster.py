@@ -1,4 +1,4 @@
-"""A real Ray cluster of this machine: a head that works on nothing, and nodes of one CPU each."""
+"""A real Ray cluster of this machine: a head that works on nothing, and nodes of one CPU, or as told."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORE_BYTES = 80 << 20  # the least that Ray takes
 
 @contextmanager
 def ray_cluster(nodes: Sequence[Mapping[str, float]]) -> Iterator[tuple[Any, list[Any]]]:
-    """The cluster, and its nodes with these custom resources each. Tests can be imported on all of them."""
+    """The cluster, and its nodes with these resources each. Tests can be imported on all of them."""
     from ray.cluster_utils import Cluster
 
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # paths of sockets are short
@@ -27,7 +27,12 @@ def ray_cluster(nodes: Sequence[Mapping[str, float]]) -> Iterator[tuple[Any, lis
         )
         try:
             added = [
-                cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES, resources=dict(own))
+                cluster.add_node(
+                    num_cpus=int(own.get("CPU", 1)),
+                    num_gpus=int(own.get("GPU", 0)),
+                    object_store_memory=STORE_BYTES,
+                    resources={label: own[label] for label in own.keys() - {"CPU", "GPU"}},
+                )
                 for own in nodes
             ]
             yield cluster, added

@@ -29,11 +29,15 @@ _A_SHARE = 0.001
 
 
 class _Agent:
-    """Runs on a machine of the cluster: one order at a time for its one local worker."""
+    """Runs on a machine of the cluster: one order at a time for its one local worker, which has the memory of
+    one of as many as the machine has of `unit` (CPU, GPU).
+    """
 
-    def __init__(self, make: Callable[[], Hand], limits: Limits | None, orders_a_worker: int) -> None:
+    def __init__(
+        self, make: Callable[[], Hand], limits: Limits | None, orders_a_worker: int, unit: str
+    ) -> None:
         own = next(node for node in _nodes() if node["NodeID"] == self.machine())
-        share = share_of_memory(max(int(own["Resources"].get("CPU", 1)), 1))
+        share = share_of_memory(max(int(own["Resources"].get(unit, 1)), 1))
         self._executor = LocalExecutor(
             make,
             environments=[{}],
@@ -202,7 +206,7 @@ class RayExecutor:
             max_task_retries=0,
             max_concurrency=2,  # a thread for the order, one for what is said of it meanwhile
         )
-        actor = agent.remote(self._make, self._limits, self._orders_a_worker)
+        actor = agent.remote(self._make, self._limits, self._orders_a_worker, self._unit)
         self._workers.append(worker := _Worker(actor=actor, asked=actor.machine.remote()))
         return worker
 

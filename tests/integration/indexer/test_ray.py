@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from indexer.executors import Lost, Needs
+from indexer.executors.sandbox import share_of_memory
 from indexer.indexing import index_paths
 from indexer.looking import Looker
 from indexer.progress import Silent
@@ -67,6 +68,17 @@ def test_an_order_that_needs_a_label_goes_to_a_machine_that_has_it() -> None:
         anywhere = values(run(executor, "pid", needs=Needs(labels=frozenset({"nowhere"}))))
 
     assert len(pids) == 1 and anywhere
+
+
+def test_the_one_worker_of_a_machine_with_one_gpu_may_use_the_memory_of_all_its_cpus() -> None:
+    from indexer.executors.ray import RayExecutor
+
+    with (
+        ray_cluster([{"CPU": 4, "GPU": 1}]) as (cluster, _),
+        closing(RayExecutor(Hand, address=cluster.address, needs_gpu=True)) as executor,
+    ):
+        assert executor.capacity == 1
+        assert values(run(executor, "limit RLIMIT_DATA")) == [share_of_memory(1)]
 
 
 def test_a_night_on_three_machines_gives_the_rows_of_one_though_a_machine_is_lost(tmp_path: Path) -> None:
