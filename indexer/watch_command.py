@@ -65,9 +65,9 @@ def watch(
 ) -> None:
     """Index what comes into the libraries of the settings, as soon as it is written to its end.
 
-    Files that were there before and are not indexed yet are indexed too. Another process that indexes into
-    the same home is waited for. SIGTERM and Ctrl-C end it, with exit code 0, after the present segment. With
-    --json: one line, a document as that of `index`, each time that something was done.
+    Files that were there before and are not indexed yet are indexed too. On SQLite another process that
+    indexes into the same home is waited for. SIGTERM and Ctrl-C end it, with exit code 0, after the present
+    segment. With --json: one line, a document as that of `index`, each time that something was done.
     """
     from indexer.listening import require
     from indexer.progress import Lines, Silent
