@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grounding.errors import ProofreelError, printable
+from indexer.options import DatabaseUrl
 
 if TYPE_CHECKING:
     from indexer.morning.collecting import Morning
@@ -22,15 +23,6 @@ HOOKS = "proofreel.hooks"
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        show_default=False,  # it may hold a password
-        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 

@@ -9,18 +9,10 @@ from typing import Annotated
 import typer
 
 from grounding.errors import printable
+from indexer.options import DatabaseUrl
 
 Home = Annotated[Path, typer.Option(help="The home folder.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        show_default=False,  # it may hold a password
-        help="The home's database, when that is PostgreSQL; without it, the one known, or SQLite.",
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 A_RUN = "the number that `proofreel status` gives, or the first letters of the fingerprint"
 
